@@ -1,0 +1,1 @@
+"""The builder: author → ingest → plan_build → hydrate → docusaurus build, moving only what changed."""

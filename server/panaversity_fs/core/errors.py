@@ -269,8 +269,11 @@ class RemoteError(PanaversityError):
     """An error of a newer server whose code this version does not know: shown as it came."""
 
     @classmethod
-    def named(cls, code: str, retryable: bool, *words: str, **details: Any) -> Self:
-        error = cls(*words, **details)
+    def named(
+        cls, code: str, retryable: bool, operation: str, subject: str, problem: str, hint: str, **details: Any
+    ) -> Self:
+        """The error itself, bearing a code of its own."""
+        error = cls(operation, subject, problem, hint, **details)
         error.code, error.retryable = code, retryable
         return error
 
@@ -281,9 +284,9 @@ def from_wire(body: dict[str, Any]) -> PanaversityError:
     code, message = str(fields.pop("code", "INTERNAL")), str(fields.pop("message", "no message"))
     retryable, hint = bool(fields.pop("retryable", False)), str(fields.pop("hint", ""))
     parts = message.split(": ", 2)
-    words = parts if len(parts) == 3 else ["server", "answer", message]
+    verb, subject, problem = parts if len(parts) == 3 else ("server", "answer", message)
     details = {k: v for k, v in fields.items() if k not in {"operation", "subject", "problem"}}
     for kind in error_types():
         if kind.code == code:
-            return kind(*words, hint, **details)
-    return RemoteError.named(code, retryable, *words, hint, **details)
+            return kind(verb, subject, problem, hint, **details)
+    return RemoteError.named(code, retryable, verb, subject, problem, hint, **details)

@@ -19,7 +19,7 @@ _STRICT = re.compile(
 
 
 class Schema(StrEnum):
-    """``strict`` for a book born by ``write_content``, ``docusaurus`` for one born by an ingest; strict ⊂ docusaurus."""
+    """``strict`` for a book born by ``write_content``, ``docusaurus`` (a superset) for one born by an ingest."""
 
     STRICT = "strict"
     DOCUSAURUS = "docusaurus"
