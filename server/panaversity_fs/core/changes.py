@@ -11,10 +11,12 @@ from typing import Any, Literal
 from panaversity_fs.core.digest import Digest, digest_of, parse_digest, short
 from panaversity_fs.core.errors import Conflict, HashRequired, InvalidArgument, NotFound, PanaversityError
 from panaversity_fs.core.mapping import Numbering
-from panaversity_fs.core.paths import BASE
+from panaversity_fs.core.paths import BASE, shown
 from panaversity_fs.core.schema import Schema
 
 MAX_OPERATIONS = 200_000
+MAX_SIZE = 2**63 - 1
+"""Bytes; what the journal's column can hold."""
 
 Mode = Literal["created", "updated", "unchanged", "deleted", "absent"]
 
@@ -99,6 +101,8 @@ def parse_changeset(data: bytes, operation: str = "ingest") -> Changeset:
         if body["version"] != 1:
             raise ValueError(f"version {body['version']!r}")
         operations = body["operations"]
+        if not isinstance(operations, list):
+            raise TypeError("operations is not a list")
         if len(operations) > MAX_OPERATIONS:
             raise ValueError(f"{len(operations)} operations")
         return Changeset(
@@ -109,9 +113,8 @@ def parse_changeset(data: bytes, operation: str = "ingest") -> Changeset:
             operation=operation,
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as fault:
-        raise InvalidArgument(
-            operation, "changeset.json", f"is malformed ({type(fault).__name__}: {fault})", name="changeset.json"
-        ) from fault
+        reason = f"{fault} is missing" if isinstance(fault, KeyError) else shown(str(fault))
+        raise InvalidArgument(operation, "changeset.json", f"is malformed: {reason}", name="changeset.json") from fault
 
 
 def _optional(value: object, operation: str, name: str) -> Digest | None:
@@ -122,12 +125,13 @@ def _operation_from_json(body: dict[str, Any], operation: str) -> Operation:
     path, expected = body["path"], _optional(body.get("expected_hash"), operation, "expected_hash")
     if not isinstance(path, str):
         raise TypeError("path is not text")
+    path.encode()  # a lone surrogate is JSON, but no text: refused here, before anything hashes the changeset
     if body["op"] == "delete":
         return Delete(path, expected)
     if body["op"] != "write":
         raise ValueError(f"operation {body['op']!r}")
     size = body["size"]
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
         raise TypeError("size is not a number of bytes")
     return Write(path, parse_digest(body["sha256"], operation, "sha256"), size, expected)
 

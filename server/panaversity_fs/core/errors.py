@@ -7,7 +7,7 @@ This module knows the words of failure; it does not know who shows them, nor how
     │   ├── InvalidArgument           INVALID_ARGUMENT   400   exit 2
     │   ├── InvalidPath               INVALID_PATH       400   exit 12
     │   ├── SchemaViolation           SCHEMA_VIOLATION   400   exit 12
-    │   ├── NotFound                  NOT_FOUND          404   exit 2
+    │   ├── NotFound                  NOT_FOUND          404   exit 2    (11 where an expected hash was given)
     │   ├── BookGone                  BOOK_GONE          410   exit 2
     │   ├── HashRequired              HASH_REQUIRED      409   exit 11
     │   ├── Conflict                  CONFLICT           409   exit 11
@@ -56,7 +56,7 @@ class PanaversityError(Exception):
     code: str = "INTERNAL"
     retryable: bool = False
     http_status: ClassVar[int] = 500
-    exit_status: ClassVar[int] = 70
+    exit_status: int = 70
 
     def __init__(self, operation: str, subject: str, problem: str, hint: str = "", **details: Any) -> None:
         self.operation = operation
@@ -102,8 +102,15 @@ class SchemaViolation(RequestError):
 
 
 class NotFound(RequestError):
+    """Nothing is there. To a conditional write (``expected_hash`` in the details) that is a conflict, and exits as one."""
+
     code = "NOT_FOUND"
     http_status = 404
+
+    def __init__(self, operation: str, subject: str, problem: str, hint: str = "", **details: Any) -> None:
+        super().__init__(operation, subject, problem, hint, **details)
+        if details.get("expected_hash") is not None:
+            self.exit_status = Conflict.exit_status
 
 
 class BookGone(RequestError):
@@ -278,14 +285,22 @@ class RemoteError(PanaversityError):
         return error
 
 
-def from_wire(body: dict[str, Any]) -> PanaversityError:
-    """Rebuild the error that ``to_wire`` wrote. An unknown code becomes a ``RemoteError`` with that code."""
-    fields = dict(body["error"])
+_ARGUMENTS = frozenset({"self", "cls", "operation", "subject", "problem"})
+
+
+def from_wire(body: object) -> PanaversityError:
+    """Rebuild the error that ``to_wire`` wrote. An unknown code becomes a ``RemoteError`` with that code, and whatever
+    has another form an ``Internal``: this is also how answers of strangers are read, so it raises nothing itself.
+    """
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return Internal("server", "answer", "is not in the form of an error")
+    fields = dict(error)
     code, message = str(fields.pop("code", "INTERNAL")), str(fields.pop("message", "no message"))
     retryable, hint = bool(fields.pop("retryable", False)), str(fields.pop("hint", ""))
     parts = message.split(": ", 2)
     verb, subject, problem = parts if len(parts) == 3 else ("server", "answer", message)
-    details = {k: v for k, v in fields.items() if k not in {"operation", "subject", "problem"}}
+    details = {k: v for k, v in fields.items() if k not in _ARGUMENTS}
     for kind in error_types():
         if kind.code == code:
             return kind(verb, subject, problem, hint, **details)

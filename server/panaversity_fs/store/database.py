@@ -1,0 +1,89 @@
+"""The database as two doors: ``read`` (a snapshot) and ``write`` (the lock, then one transaction).
+
+Knows engines, their traps and their errors; does not know what is stored. SQLite facts it stands on: the driver's own
+transactions lose updates without any error, so every write begins with BEGIN IMMEDIATE; all pragmas but the journal
+mode belong to a connection; WAL needs ``synchronous=FULL`` or a power cut takes acknowledged commits (RELIABILITY 6).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """One database for one process. Close it inside the event loop that used it."""
+
+    def __init__(self, url: str) -> None:
+        self._write_engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30)
+        self._read_engine = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=30)
+        _prepare(self._write_engine, "BEGIN IMMEDIATE")
+        _prepare(self._read_engine, "BEGIN")
+        # One queue for writers: SQLite's own waiting polls, and a poller can starve.
+        self._queue = anyio.Lock()
+
+    @asynccontextmanager
+    async def write(self, operation: str) -> AsyncIterator[AsyncConnection]:
+        """The write lock and one transaction, committed when the block ends well, rolled back otherwise."""
+        async with self._queue:
+            with _database_errors(operation):
+                async with self._write_engine.begin() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
+        """One snapshot; never waits for a writer."""
+        with _database_errors(operation):
+            async with self._read_engine.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._write_engine.dispose()
+        await self._read_engine.dispose()
+
+
+def _prepare(engine: AsyncEngine, begin: str) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+class _database_errors:  # noqa: N801 - a context manager reads as a verb
+    """Translate the database's errors at the port; our own pass untouched."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, SQLAlchemyError):
+            raise database_fault(fault, self._operation) from fault
+
+
+def database_fault(fault: SQLAlchemyError, operation: str) -> PanaversityError:
+    """The typed error for what the database said. Statements and parameters stay out of it."""
+    said = str(fault.orig) if isinstance(fault, DBAPIError) else type(fault).__name__
+    if "disk is full" in said or "disk full" in said:
+        return StorageFull(operation, "database", "has no space left", "Free some space, then repeat", backend="sql")
+    if isinstance(fault, OperationalError):
+        return Unavailable(operation, "database", f"cannot be used now ({said})", "Try again", backend="sql")
+    return Unavailable(operation, "database", f"refused ({said})", "Look at the server's log", backend="sql")

@@ -1,0 +1,207 @@
+"""Blobs in a folder of this machine (D13): temporary file, hash while writing, fsync, link, fsync folder.
+
+Knows files and their durability. Small blobs are written in groups, one thread hop a group, because a hop costs more
+than writing a lesson.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+from anyio import to_thread
+
+from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
+from panaversity_fs.store.durable import make_folder, storage_errors, sync_file_system, sync_folder
+
+_GROUP = 4 * CHUNK
+_FEW = 4
+"""Up to this many files are synced one by one; beyond it the whole file system is, which is cheaper."""
+
+
+class LocalBlobs:
+    """The adapter for one root folder."""
+
+    backend = "fs"
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.abspath(root)
+
+    def batch(self) -> Batch:
+        return LocalBatch(self._root)
+
+    async def size(self, key: BlobKey) -> int | None:
+        try:
+            return (await to_thread.run_sync(os.stat, self._path(key))).st_size
+        except FileNotFoundError:
+            return None
+
+    async def stream(self, key: BlobKey, start: int, end: int) -> AsyncIterator[bytes]:
+        with storage_errors("read"):
+            try:
+                file = await to_thread.run_sync(open, self._path(key), "rb", 0)
+            except FileNotFoundError:
+                raise absent(key) from None
+            with file:
+                file.seek(start)
+                left = end - start
+                while left > 0:
+                    piece = await to_thread.run_sync(file.read, min(CHUNK, left))
+                    if not piece:
+                        return
+                    left -= len(piece)
+                    yield piece
+
+    async def read_many(self, keys: Sequence[BlobKey]) -> list[bytes]:
+        with storage_errors("read"):
+            return await to_thread.run_sync(lambda: [self._read(key) for key in keys])
+
+    def _read(self, key: BlobKey) -> bytes:
+        try:
+            with open(self._path(key), "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError:
+            raise absent(key) from None
+
+    async def remove(self, key: BlobKey) -> None:
+        with storage_errors("remove"):
+            await to_thread.run_sync(self._remove, self._path(key))
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+            sync_folder(os.path.dirname(path))
+
+    async def check(self) -> None:
+        with storage_errors("check"):
+            await to_thread.run_sync(make_folder, self._root)
+
+    def _path(self, key: BlobKey) -> str:
+        return os.path.join(self._root, key.name)
+
+
+class LocalBatch:
+    """Blobs being written into one folder's file system."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._token = secrets.token_hex(8)
+        self._taken: dict[BlobKey, str] = {}
+        self._folders: set[str] = set()
+        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting_bytes = 0
+
+    def _temporary(self, key: BlobKey) -> str:
+        folder = os.path.join(self._root, f"books/{key.book_id}/{key.incarnation}/incoming")
+        if folder not in self._folders:
+            make_folder(folder)
+            self._folders.add(folder)
+        return os.path.join(folder, f"{self._token}-{len(self._taken)}")
+
+    async def add(self, key: BlobKey, size: int | None, chunks: AsyncIterator[bytes]) -> Stored:
+        checker = Checker(key.digest, size, "store")
+        with storage_errors("store"):
+            path = await to_thread.run_sync(self._temporary, key)
+            file = await to_thread.run_sync(open, path, "xb", 0)
+            try:
+                with file:
+                    async for piece in chunks:
+                        checker.update(piece)
+                        await to_thread.run_sync(_write_all, file.fileno(), piece)
+                stored = checker.finish()
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(path)
+                raise
+        self._taken[key] = path
+        return stored
+
+    async def add_bytes(self, key: BlobKey, data: bytes) -> Stored:
+        checker = Checker(key.digest, len(data), "store")
+        checker.update(data)
+        stored = checker.finish()
+        if key not in self._taken:
+            with storage_errors("store"):
+                path = self._taken[key] = self._temporary(key)
+                self._waiting.append((path, data))
+                self._waiting_bytes += len(data)
+                if self._waiting_bytes >= _GROUP:
+                    await to_thread.run_sync(self._write_waiting)
+        return stored
+
+    def _write_waiting(self) -> None:
+        for path, data in self._waiting:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            try:
+                _write_all(descriptor, data)
+            finally:
+                os.close(descriptor)
+        self._waiting, self._waiting_bytes = [], 0
+
+    async def publish(self) -> set[BlobKey]:
+        with storage_errors("store"):
+            return await to_thread.run_sync(self._publish)
+
+    def _publish(self) -> set[BlobKey]:
+        self._write_waiting()
+        many = len(self._taken) > _FEW
+        if many:
+            sync_file_system(self._root)
+        new, folders = set(), set()
+        for key, path in list(self._taken.items()):
+            if not many:
+                _sync_file(path)
+            folder = os.path.join(self._root, key.folder)
+            if folder not in folders:
+                make_folder(folder)
+                folders.add(folder)
+            if _link(path, os.path.join(self._root, key.name)):
+                new.add(key)
+            del self._taken[key]
+        if many:
+            sync_file_system(self._root)
+        else:
+            for folder in folders:
+                sync_folder(folder)
+        return new
+
+    async def discard(self) -> None:
+        def remove() -> None:
+            self._waiting.clear()
+            for path in self._taken.values():
+                with suppress(OSError):
+                    os.unlink(path)
+            self._taken.clear()
+
+        await to_thread.run_sync(remove)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(temporary: str, target: str) -> bool:
+    """Give the bytes their name without ever replacing one; True when the name is new.
+
+    A file of another length under a digest's name is a torn write of some earlier disk: the verified bytes replace it.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        if os.stat(target).st_size != os.stat(temporary).st_size:
+            os.replace(temporary, target)
+            return False
+        os.unlink(temporary)
+        return False
+    os.unlink(temporary)
+    return True

@@ -1,0 +1,73 @@
+"""Blobs in this process's memory: for tests, and for seeing how small the port is."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
+
+
+class MemoryBlobs:
+    """The adapter over a dictionary; ``blobs`` may be damaged by a test on purpose."""
+
+    backend = "memory"
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    def batch(self) -> Batch:
+        return MemoryBatch(self.blobs)
+
+    async def size(self, key: BlobKey) -> int | None:
+        data = self.blobs.get(key.name)
+        return None if data is None else len(data)
+
+    async def stream(self, key: BlobKey, start: int, end: int) -> AsyncIterator[bytes]:
+        data = self._get(key)[start:end]
+        for offset in range(0, len(data), CHUNK):
+            yield data[offset : offset + CHUNK]
+
+    async def read_many(self, keys: Sequence[BlobKey]) -> list[bytes]:
+        return [self._get(key) for key in keys]
+
+    async def remove(self, key: BlobKey) -> None:
+        self.blobs.pop(key.name, None)
+
+    async def check(self) -> None:
+        return None
+
+    def _get(self, key: BlobKey) -> bytes:
+        if key.name not in self.blobs:
+            raise absent(key)
+        return self.blobs[key.name]
+
+
+class MemoryBatch:
+    """Blobs that are not visible yet."""
+
+    def __init__(self, blobs: dict[str, bytes]) -> None:
+        self._blobs = blobs
+        self._taken: dict[BlobKey, bytes] = {}
+
+    async def add(self, key: BlobKey, size: int | None, chunks: AsyncIterator[bytes]) -> Stored:
+        checker, pieces = Checker(key.digest, size, "store"), []
+        async for piece in chunks:
+            checker.update(piece)
+            pieces.append(piece)
+        stored = checker.finish()
+        self._taken[key] = b"".join(pieces)
+        return stored
+
+    async def add_bytes(self, key: BlobKey, data: bytes) -> Stored:
+        checker = Checker(key.digest, len(data), "store")
+        checker.update(data)
+        stored = checker.finish()
+        self._taken[key] = data
+        return stored
+
+    async def publish(self) -> set[BlobKey]:
+        new = {key for key in self._taken if key.name not in self._blobs}
+        self._blobs.update({key.name: self._taken[key] for key in new})
+        self._taken.clear()
+        return new
+
+    async def discard(self) -> None:
+        self._taken.clear()

@@ -1,0 +1,203 @@
+"""The tables, with every rule a database can keep by itself (DESIGN 6). Identical on SQLite and PostgreSQL.
+
+Migrations make them; ``tests/contract`` compares what migrations made with this description.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware times in UTC, to the microsecond, on both engines (SQLite itself forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("naive time")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value  # type: ignore[no-any-return]
+        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_DIGEST = String(64)
+_BOOK = String(63)
+_PATH = String(1000)
+_USER = String(128)
+
+
+def _digest_check(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IS NULL OR length({column}) = 64", name=f"{column}_is_digest")
+
+
+store_facts = Table(
+    "store_facts",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+books = Table(
+    "books",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("schema", String(20), nullable=False),
+    Column("numbering", String(20)),
+    Column("revision", BigInteger, nullable=False),
+    Column("base_revision", BigInteger, nullable=False),
+    Column("ingest_manifest", _DIGEST),
+    Column("chain_seq", BigInteger, nullable=False),
+    Column("chain_head", _DIGEST, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    CheckConstraint("state IN ('live', 'deleted')", name="state_known"),
+    CheckConstraint("schema IN ('strict', 'docusaurus')", name="schema_known"),
+    CheckConstraint("base_revision <= revision", name="revisions_ordered"),
+    _digest_check("ingest_manifest"),
+    _digest_check("chain_head"),
+)
+
+file_journal = Table(
+    "file_journal",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("path", _PATH, primary_key=True),
+    Column("user_id", _USER, primary_key=True, server_default=text("'__base__'")),
+    Column("sha256", _DIGEST, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("last_written_at", UtcDateTime, nullable=False),
+    Column("agent_id", String(200), nullable=False),
+    Column("storage_backend", String(20), nullable=False),
+    Column("path_fold", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    CheckConstraint("size >= 0", name="size_not_negative"),
+    CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
+    _digest_check("sha256"),
+    Index("ix_file_journal_since", "book_id", "user_id", "revision"),
+    Index(
+        "uq_file_journal_living_name",
+        "book_id",
+        "user_id",
+        "path_fold",
+        unique=True,
+        sqlite_where=text("deleted = 0"),
+        postgresql_where=text("NOT deleted"),
+    ),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True),
+    Column("sha256", _DIGEST, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("crc32", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("state IN ('live', 'condemned', 'deleted')", name="state_known"),
+    _digest_check("sha256"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload_id", String(32), primary_key=True),
+    Column("sha256", _DIGEST, primary_key=True),
+    Column("book_id", _BOOK, nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("size", BigInteger),
+    Column("crc32", BigInteger),
+    Column("expires", UtcDateTime, nullable=False),
+    _digest_check("sha256"),
+    Index("ix_uploads_book", "book_id", "incarnation", "sha256"),
+)
+
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True),
+    Column("manifest_hash", _DIGEST, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_told_at", UtcDateTime, nullable=False),
+    _digest_check("manifest_hash"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("timestamp", UtcDateTime, nullable=False),
+    Column("agent_id", String(200), nullable=False),
+    Column("operation", String(40), nullable=False),
+    Column("path", _PATH, nullable=False),
+    Column("user_id", _USER, nullable=False),
+    Column("prev_hash", _DIGEST),
+    Column("new_hash", _DIGEST),
+    Column("status", String(10), nullable=False),
+    Column("error_message", Text),
+    Column("execution_time_ms", Integer, nullable=False),
+    Column("entry_hash", _DIGEST, nullable=False),
+    CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
+    CheckConstraint("status IN ('success', 'refused')", name="status_known"),
+    _digest_check("prev_hash"),
+    _digest_check("new_hash"),
+    _digest_check("entry_hash"),
+    Index("ix_audit_log_path", "book_id", "incarnation", "path", "user_id"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("idempotency_key", String(200), primary_key=True),
+    Column("payload_hash", _DIGEST, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    _digest_check("payload_hash"),
+)
