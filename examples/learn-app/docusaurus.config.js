@@ -13,7 +13,6 @@ const config = {
   favicon: 'img/logo.svg',
   url: 'https://guide.example.org',
   baseUrl: '/',
-  trailingSlash: false,
   i18n: {defaultLocale: 'en', locales: ['en']},
 
   // Anything that points nowhere stops the build.
