@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
 
+Connection = AsyncConnection
+"""A running transaction, as use cases hand it from row module to row module."""
+
 BUSY_TIMEOUT_MS = 10_000
 
 

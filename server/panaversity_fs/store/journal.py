@@ -4,12 +4,12 @@ A deleted path keeps its row as a tombstone, so that "what changed since revisio
 back unsorted: who needs an order sorts by bytes, since databases disagree about collation (D16).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.digest import Digest
@@ -74,3 +74,23 @@ async def record(connection: AsyncConnection, rows: Sequence[JournalRow]) -> Non
     """Write the rows, tombstones first, so that a name is free before its next bearer takes it."""
     for deleted in (True, False):
         await upsert(connection, file_journal, [asdict(row) for row in rows if row.deleted is deleted])
+
+
+async def totals(connection: AsyncConnection) -> dict[str, tuple[int, int]]:
+    """Book id → (number of living base entries, their bytes)."""
+    columns = (file_journal.c.book_id, func.count(), func.sum(file_journal.c.size))
+    query = select(*columns).where(file_journal.c.user_id == BASE, ~file_journal.c.deleted)
+    found = await connection.execute(query.group_by(file_journal.c.book_id))
+    return {book_id: (count, int(total)) for book_id, count, total in found}
+
+
+async def refold(connection: AsyncConnection, book_id: str, folds: Mapping[str, str]) -> None:
+    """Give base paths the folded source name they have after a change of numbering."""
+    statement = update(file_journal).where(
+        file_journal.c.book_id == book_id, file_journal.c.user_id == BASE, file_journal.c.path == bindparam("at")
+    )
+    # Two passes, since a name may pass from one living row to another; the sign belongs to no legal path.
+    for mark in ("\x1f", ""):
+        rows = [{"at": path, "path_fold": mark + name} for path, name in folds.items()]
+        if rows:
+            await connection.execute(statement, rows)

@@ -156,7 +156,7 @@ manifests = Table(
     Column("manifest_hash", _DIGEST, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("file_count", Integer, nullable=False),
-    Column("total_bytes", BigInteger, nullable=False),
+    Column("total_bytes", BigInteger),
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_told_at", UtcDateTime, nullable=False),
     _digest_check("manifest_hash"),

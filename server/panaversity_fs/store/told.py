@@ -15,14 +15,17 @@ from panaversity_fs.store.upsert import upsert
 
 @dataclass(frozen=True, slots=True)
 class ToldRow:
-    """A manifest that stays answerable for the retention, counted from ``last_told_at``."""
+    """A manifest that stays answerable for the retention, counted from ``last_told_at``.
+
+    ``total_bytes`` is None for the manifest of a source tree, whose sizes the book need not know.
+    """
 
     book_id: str
     incarnation: int
     manifest_hash: Digest
     revision: int
     file_count: int
-    total_bytes: int
+    total_bytes: int | None
     created_at: datetime
     last_told_at: datetime
 

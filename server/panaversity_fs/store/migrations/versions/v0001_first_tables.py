@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("manifest_hash", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("file_count", sa.Integer(), nullable=False),
-        sa.Column("total_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("total_bytes", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_told_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(

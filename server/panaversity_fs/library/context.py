@@ -1,0 +1,47 @@
+"""What every use case works with: database, blobs, clock, randomness and the caches. Decides nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from panaversity_fs.core.errors import AgentRequired, ReadOnly
+from panaversity_fs.core.paths import require_book_id, shown
+from panaversity_fs.library.answers import Caller
+from panaversity_fs.library.views import ViewCache
+from panaversity_fs.store.blobs import BlobStore
+from panaversity_fs.store.database import Database
+
+PIN_LIFE = timedelta(hours=24)
+"""How long uploaded bytes wait for the commit that names them."""
+MAX_AGENT = 200
+
+
+@dataclass(frozen=True)
+class Context:
+    """The library's surroundings. ``clock`` answers aware times, ``monotonic`` seconds, ``token`` random hex text."""
+
+    database: Database
+    blobs: BlobStore
+    store_id: str
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    token: Callable[[], str]
+    read_only: bool = False
+    views: ViewCache = field(default_factory=ViewCache)
+
+
+def require_writer(context: Context, book_id: str, caller: Caller, operation: str) -> str:
+    """The agent's name, when this caller may write to a book of this name at all, before a byte is stored.
+
+    Raises ``ReadOnly``, ``AgentRequired`` (R7) or ``InvalidArgument``.
+    """
+    if context.read_only:
+        raise ReadOnly(operation, book_id, "the server is in read-only mode", "Try again when it is writable")
+    require_book_id(book_id, operation)
+    agent = (caller.agent or "").strip()
+    if agent in ("", "system") or len(agent) > MAX_AGENT or shown(agent) != agent:
+        raise AgentRequired(
+            operation, book_id, "no usable agent identity was given",
+            "Name yourself in _meta.agent_id or X-Panaversity-Agent; empty and system are refused",
+        )  # fmt: skip
+    return agent

@@ -1,0 +1,103 @@
+"""Telling a manifest is a commit: what anybody was told stays answerable for the retention (DESIGN 5, invariant 3)."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from panaversity_fs.core.digest import EMPTY, Digest, short
+from panaversity_fs.core.errors import NotFound
+from panaversity_fs.core.manifest import parse
+from panaversity_fs.library import rows
+from panaversity_fs.library.commit import gone, no_book
+from panaversity_fs.library.context import Context
+from panaversity_fs.library.staging import Staging
+from panaversity_fs.library.views import BookView
+from panaversity_fs.store.audit_rows import last_writers
+from panaversity_fs.store.blob_rows import find_blobs
+from panaversity_fs.store.blobs import verified
+from panaversity_fs.store.books import BookRow, find_book
+from panaversity_fs.store.database import Connection
+from panaversity_fs.store.told import ToldRow, find_told, save_told
+
+RENEWAL = timedelta(hours=1)
+"""Telling again within this time is a read."""
+_TELLER = "teller"
+
+
+async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow | None) -> bool:
+    """Promise this view's manifest before its hash leaves; answers False when a read-only server cannot.
+
+    ``known`` is the promise made earlier, if any. The promise holds even if the book moves on meanwhile: the row is
+    written only while every digest it names is live.
+    """
+    now = context.clock()
+    if known is not None and (now - known.last_told_at < RENEWAL or context.read_only):
+        return True
+    if context.read_only:
+        return False
+    if known is not None:
+        async with context.database.write("plan_build") as connection:
+            await save_told(connection, replace(known, last_told_at=now))
+        return True
+    async with Staging(context, book.book_id, book.incarnation, _TELLER) as staging:
+        await staging.store_bytes(view.manifest_hash, view.text)
+        await staging.publish()
+        async with context.database.write("plan_build") as connection:
+            if not await _all_live(connection, book, view):
+                return False
+            named = await rows.promise(connection, staging, view, now)
+            await rows.drop_used_pins(connection, staging, named)
+        staging.committed(named)
+    return True
+
+
+async def _all_live(connection: Connection, book: BookRow, view: BookView) -> bool:
+    current = await find_book(connection, book.book_id, lock=True)
+    if current is None or (current.incarnation, current.state) != (book.incarnation, "live"):
+        return False
+    if current.base_revision == view.revision:
+        return True
+    found = await find_blobs(connection, book.book_id, book.incarnation, view.sizes.keys())
+    return len(found) == len(view.sizes) and all(row.state == "live" for row in found.values())
+
+
+async def require_book(connection: Connection, book_id: str, operation: str) -> BookRow:
+    """The living book. Raises ``NotFound`` or ``BookGone``."""
+    book = await find_book(connection, book_id)
+    if book is None:
+        raise no_book(operation, book_id)
+    if book.state != "live":
+        raise gone(operation, book_id)
+    return book
+
+
+async def manifest_text(context: Context, book_id: str, manifest: Digest) -> bytes:
+    """The text of a manifest somebody was told, of this very book. Raises ``NotFound``."""
+    if manifest == EMPTY:
+        return b""
+    async with context.database.read("manifest") as connection:
+        book = await require_book(connection, book_id, "manifest")
+        told = await find_told(connection, book_id, book.incarnation, manifest)
+        found = await find_blobs(connection, book_id, book.incarnation, [manifest])
+    if told is None or manifest not in found:
+        raise NotFound(
+            "manifest", f"{book_id} {short(manifest)}", "nobody was told this manifest", "Plan again without it",
+            kind="manifest", manifest_hash=manifest,
+        )  # fmt: skip
+    row = found[manifest]
+    return b"".join([piece async for piece in verified(context.blobs, row.key, row.size)])
+
+
+async def manifest_entries(context: Context, book_id: str, manifest: Digest) -> dict[str, Digest]:
+    """Path → digest of a told manifest. Raises ``NotFound``."""
+    return parse(await manifest_text(context, book_id, manifest))
+
+
+async def manifest_metadata(context: Context, book_id: str, manifest: Digest) -> dict[str, tuple[datetime, str]]:
+    """Path → (when, by which agent) it was last written, as of this manifest's revision. Raises ``NotFound``."""
+    entries = await manifest_entries(context, book_id, manifest)
+    async with context.database.read("manifest") as connection:
+        book = await require_book(connection, book_id, "manifest")
+        told = await find_told(connection, book_id, book.incarnation, manifest)
+        revision = told.revision if told else 0
+        writers = await last_writers(connection, book_id, book.incarnation, revision)
+    return {path: writers[path] for path in entries if path in writers}
