@@ -1,0 +1,157 @@
+"""``make bench``: the figures this project promises, one line each, measured as a user meets them: whole processes.
+
+    run.py [NAME …]      all figures, or those whose name begins with NAME
+
+Every line shows the median of several runs, the bound, and the ratio to a peer in the same run where there is one.
+Exit status 1 when a bound is missed. Run it on a quiet machine.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from measure import CommandFailed, Run, disk_of, median, peak_of, repeat, reset_peak, resident_of, run, run_with_memory
+from scene import BIN, ROOT, Scene, data, make_book, scene, site_copy
+
+MIB = 1 << 20
+RUNS = 5
+_missed: list[str] = []
+
+
+def report(name: str, value: float, bound: float, unit: str, note: str = "") -> None:
+    """Print one figure and remember whether it kept its bound."""
+    ok = value <= bound
+    if not ok:
+        _missed.append(name)
+    text = f"{value:.3f}" if unit == "s" else f"{value:.1f}"
+    print(f"{name:<34} {text:>9} {unit:<3} bound {bound:g} {unit:<3} {'ok' if ok else 'MISSED'}  {note}", flush=True)
+
+
+def peer(name: str, seconds: float, command: Callable[[int], list[str]]) -> str:
+    """The same work by a neighbour in the same run, as a ratio; named as missing where it is."""
+    if shutil.which(name) is None:
+        return f"peer {name}: not installed"
+    theirs = median([run(command(number)).seconds for number in range(RUNS)])
+    return f"peer {name} {theirs:.3f} s, ratio {seconds / theirs:.2f}"
+
+
+def book_figures(place: Scene) -> None:
+    """1000 lessons and 100 images, loopback, store on disk, output on tmpfs."""
+    source = place.disk / "book"
+    make_book(source, "--lessons", "1000")
+    peaks: list[Run] = []
+
+    def command(*words: str) -> Run:
+        peaks.append(run_with_memory(place.panaversity(*words, "--format", "json"), place.environment))
+        return peaks[-1]
+
+    def ingest(book: str) -> Run:
+        return command("ingest", "--book-id", book, "--source-dir", str(source))
+
+    def hydrate(output: Path) -> Run:
+        return command("hydrate", "--book-id", "bench-0", "--output-dir", str(output))
+
+    cold, times = repeat(RUNS, lambda n: ingest(f"bench-{n}"))
+    rsync = peer("rsync", cold.seconds, lambda n: ["rsync", "-a", f"{source}/", str(place.disk / f"copy-{n}")])
+    report("ingest-cold", cold.seconds, 2.0, "s", f"{times[0]:.2f}…{times[-1]:.2f}; {rsync}")
+    report("ingest-unchanged", repeat(RUNS, lambda _: ingest("bench-0"))[0].seconds, 0.6, "s")
+    cold, times = repeat(RUNS, lambda n: hydrate(place.memory / f"out-{n}"))
+    rsync = peer("rsync", cold.seconds, lambda n: ["rsync", "-a", f"{source}/", str(place.memory / f"copy-{n}")])
+    report("hydrate-cold", cold.seconds, 1.0, "s", f"{times[0]:.2f}…{times[-1]:.2f}; {rsync}")
+    output = place.memory / "out-0"
+    same = repeat(RUNS, lambda _: hydrate(output))[0]
+    again = peer("rsync", same.seconds, lambda _: ["rsync", "-a", f"{source}/", str(place.memory / "copy-0")])
+    report("hydrate-unchanged", same.seconds, 0.35, "s", again)
+
+    def delta(number: int) -> Run:
+        make_book(source, "--edit", "5", "--seed", str(100 + number))
+        ingest("bench-0")
+        return hydrate(output)
+
+    changed = repeat(RUNS, delta)[0]
+    report("hydrate-5-changed", changed.seconds, 0.35, "s")
+    answer = data(changed.output)
+    report("hydrate-5-changed-received", float(str(answer["bytes_received"])) / 1024, 60, "KiB")
+    report("hydrate-5-changed-requests", float(str(answer["requests"])), 2, "")
+    report("hydrate-unchanged-requests", float(str(data(same.output)["requests"])), 1, "")
+    report("client-peak-memory", max(r.peak_bytes for r in peaks) / MIB, 80, "MiB")
+
+
+def large_files(place: Scene) -> None:
+    """A 50 MB lesson and a 300 MB asset up and down: growth over idle, client and server apart."""
+    source = place.disk / "large"
+    make_book(source, "--lessons", "10")
+    words = ("--book-id", "large", "--source-dir", str(source))
+    run_with_memory(place.panaversity("ingest", *words), place.environment)
+    idle = run_with_memory(place.panaversity("ingest", *words), place.environment)
+    lesson = b"A line of a very long lesson, numbered as we go along.\n" * (50 * MIB // 55)
+    (source / "01-Part-1" / "01-chapter-1-1" / "99-long.md").write_bytes(lesson)
+    with (
+        (source / "01-Part-1" / "01-chapter-1-1" / "img" / "big.png").open("wb") as asset,
+        open("/dev/urandom", "rb") as noise,
+    ):
+        for _ in range(300):
+            asset.write(noise.read(MIB))
+    output = str(place.memory / "large")
+    for name, command in (
+        ("up", place.panaversity("ingest", *words)),
+        ("down", place.panaversity("hydrate", "--book-id", "large", "--output-dir", output)),
+    ):
+        reset_peak(place.server_pid)
+        before = resident_of(place.server_pid)
+        done = run_with_memory(command, place.environment)
+        server = peak_of(place.server_pid) - before
+        report(
+            f"large-{name}-client-growth", (done.peak_bytes - idle.peak_bytes) / MIB, 32, "MiB", f"{done.seconds:.1f} s"
+        )
+        report(f"large-{name}-server-growth", server / MIB, 32, "MiB")
+
+
+def local_build(place: Scene) -> None:
+    """100 lessons through ``make local-build``: npm installed, caches warm, one lesson edited each time."""
+    if not (ROOT / "node_modules").is_dir():
+        sys.exit("bench: node_modules: is not there. Run make install first.")
+    source, site = place.disk / "book-100", site_copy(place)
+    make_book(source, "--lessons", "100")
+    command = [
+        "make", "-C", str(ROOT), "local-build", "BOOK_ID=bench-100", f"SOURCE_DIR={source}", f"SITE_DIR={site}",
+        f"OUTPUT_DIR={site / 'book'}",
+    ]  # fmt: skip
+    run(command)
+
+    def edited(number: int) -> Run:
+        make_book(source, "--edit", "1", "--seed", str(number))
+        return run(command)
+
+    report("local-build-100-warm", repeat(3, edited)[0].seconds, 8.0, "s")
+    report("local-build-100-unchanged", repeat(3, lambda _: run(command))[0].seconds, 8.0, "s")
+
+
+def start_up(_: Scene) -> None:
+    """The smallest command there is."""
+    report("help", repeat(9, lambda _: run([str(BIN / "panaversity"), "--help"]))[0].seconds, 0.15, "s")
+
+
+FIGURES = {"help": start_up, "book": book_figures, "large": large_files, "local-build": local_build}
+
+
+def main(names: list[str]) -> int:
+    """Measure what was asked for and say which bounds were missed."""
+    with scene() as place:
+        print(f"store: {disk_of(place.disk)}; output: {disk_of(place.memory)}; {time.strftime('%Y-%m-%d')}")
+        for name, figure in FIGURES.items():
+            if not names or any(name.startswith(wanted) for wanted in names):
+                try:
+                    figure(place)
+                except CommandFailed as fault:
+                    _missed.append(name)
+                    print(f"{name}: {fault}", file=sys.stderr)
+    if _missed:
+        print(f"missed: {', '.join(_missed)}", file=sys.stderr)
+    return 1 if _missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
