@@ -102,7 +102,7 @@ class SchemaViolation(RequestError):
 
 
 class NotFound(RequestError):
-    """Nothing is there. To a conditional write (``expected_hash`` in the details) that is a conflict, and exits as one."""
+    """Nothing is there. For a conditional write (``expected_hash`` in the details) that is a conflict, and exits so."""
 
     code = "NOT_FOUND"
     http_status = 404
