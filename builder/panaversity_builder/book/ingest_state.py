@@ -1,0 +1,108 @@
+"""What an ingest remembers on this machine: stat cache, manifest texts, and the changeset whose answer is still out.
+
+Knows files; does not know servers. Everything here is a cache: a text counts only under its own hash, what is
+missing or damaged costs time and nothing else, and a folder that cannot be written is a warning.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from panaversity_builder.book.stat_cache import StatCache
+from panaversity_builder.durable import write_beside
+from panaversity_builder.progress import Progress
+from panaversity_builder.state_folder import make_state_folder
+from panaversity_fs.core.digest import Digest, digest_of
+
+MARKS: Final = "stat.json"
+BOOK: Final = "book.txt"
+SOURCE: Final = "source.txt"
+PENDING: Final = "pending.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A changeset that was sent and not answered. Its key is good for exactly this payload on this revision."""
+
+    key: str
+    payload: str
+    store_id: str
+    incarnation: int
+    revision: int
+
+
+class IngestState:
+    """The memory of one source folder for one book, below ``STATE_DIR/ingest/``."""
+
+    def __init__(self, state_dir: str, book_id: str, source_dir: str, progress: Progress) -> None:
+        self._state_dir = state_dir
+        self._progress = progress
+        where = hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]
+        self._folder = os.path.join(state_dir, "ingest", f"{book_id}-{where}")
+        self.marks = StatCache.from_bytes(self._read(MARKS) or b"")
+        self.book = self._read(BOOK)
+        """The book's manifest as it was last told to us; None when nobody did."""
+        self._source = self._read(SOURCE)
+        self._texts = {digest_of(text): text for text in (self.book, self._source) if text is not None}
+
+    def text(self, manifest: Digest) -> bytes | None:
+        """The text of a manifest, if it is one of those remembered."""
+        return self._texts.get(manifest)
+
+    def save_marks(self) -> None:
+        """Write the stat cache if it learned anything."""
+        if self.marks.dirty and self._write(MARKS, self.marks.to_bytes()):
+            self.marks.dirty = False
+
+    def remember(self, book: bytes | None, source: bytes) -> None:
+        """Keep the book's manifest, if it is known, and the source's; unchanged files are not written again."""
+        if book is not None and book != self.book:
+            self._write(BOOK, book)
+        if source != (self.book if book is None else book) and source != self._source:
+            self._write(SOURCE, source)
+
+    def forget_marks(self) -> None:
+        """Believe no file any more: something in the cache was not true."""
+        self.marks = StatCache()
+
+    def pending(self) -> Pending | None:
+        """The changeset whose answer is still out."""
+        try:
+            return Pending(**json.loads(self._read(PENDING) or b""))
+        except (ValueError, TypeError, RecursionError):
+            return None
+
+    def expect_answer(self, pending: Pending) -> None:
+        """Note a changeset before it is sent."""
+        self._write(PENDING, json.dumps(asdict(pending)).encode())
+
+    def answered(self) -> None:
+        """The answer came, good or bad."""
+        try:
+            os.unlink(os.path.join(self._folder, PENDING))
+        except FileNotFoundError:
+            pass
+        except OSError as fault:
+            self._warn(PENDING, fault)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            with open(os.path.join(self._folder, name), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def _write(self, name: str, data: bytes) -> bool:
+        try:
+            make_state_folder(self._state_dir)
+            os.makedirs(self._folder, exist_ok=True)
+            write_beside(os.path.join(self._folder, name), data)
+        except OSError as fault:
+            self._warn(name, fault)
+            return False
+        return True
+
+    def _warn(self, name: str, fault: OSError) -> None:
+        self._progress.warn(f"ingest: {name}: cannot be written ({fault.strerror}); the next run will be slower")

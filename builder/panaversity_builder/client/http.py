@@ -1,0 +1,287 @@
+"""The server over HTTP: MCP calls made by hand, bytes by the data plane, every request counted (D3, D9).
+
+One connection pool, synchronous, three attempts. Knows routes, headers and the HTTP library; does not know what a
+plan or a changeset is for.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from panaversity_builder.client import answers, packs
+from panaversity_builder.client.retry import NORMAL_WAITS, Waits, attempts
+from panaversity_builder.client.seam import (
+    BlobSource,
+    BuildPlan,
+    ChangesetAnswer,
+    Chunks,
+    PackMember,
+    Scope,
+    Traffic,
+)
+from panaversity_fs.core.changes import Changeset
+from panaversity_fs.core.digest import Digest, digest_of, short
+from panaversity_fs.core.errors import ConfigInvalid, HashMismatch, Unavailable
+from panaversity_fs.core.pack import PACK_TYPE
+from panaversity_fs.core.paths import shown
+
+if TYPE_CHECKING:
+    import httpx
+
+LONGEST_JSON = 64 * 1024 * 1024
+"""Bytes of an answer that is read whole; more is refused."""
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0
+"""How long a server may say nothing before the attempt is given up."""
+
+T = TypeVar("T")
+
+
+class Client:
+    """The seam ``Server`` over one base URL; a context manager that owns its connections.
+
+    ``url`` is the server's root, with or without the final ``/mcp``; credentials in it are used and never shown.
+    ``agent`` is who the audit log names. Raises ``ConfigInvalid`` for a URL that is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        agent: str,
+        token: str | None = None,
+        *,
+        waits: Waits = NORMAL_WAITS,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
+        import httpx  # 100 ms that --help need not pay
+
+        self.traffic = Traffic()
+        self.address = _public(url)
+        self._agent = agent
+        self._waits = waits
+        parts = urlsplit(url)
+        headers = {"X-Panaversity-Agent": _header("agent", agent), "User-Agent": "panaversity-builder"}
+        if token:
+            headers["Authorization"] = "Bearer " + _header("token", token)
+        self._http = httpx.Client(
+            base_url=_root(url),
+            headers=headers,
+            timeout=httpx.Timeout(silence, connect=CONNECT_SECONDS),
+            trust_env=not _is_loopback(parts.hostname),  # no proxy stands between us and this machine
+            verify=_tls(parts.scheme),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def attempts(self) -> Iterable[AbstractContextManager[object]]:
+        """See ``Server.attempts``."""
+        return attempts(self.address, self._waits)
+
+    def plan_build(self, book_id: str, known: Digest | None = None, scope: Scope = "all") -> BuildPlan:
+        """See ``Server.plan_build``."""
+        arguments = {"book_id": book_id, "scope": scope} | ({"target_manifest_hash": known} if known else {})
+        return self._repeated(lambda: answers.plan_of(self.address, self._call("plan_build", arguments)))
+
+    def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
+        """See ``Server.call``. Give a mutating tool an ``idempotency_key``, for it may be sent more than once."""
+        return self._repeated(lambda: self._call(tool, arguments))
+
+    def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
+        """See ``Server.manifest_text``."""
+
+        def attempt() -> bytes:
+            text = self._whole("manifest", "GET", f"/books/{_part(book_id)}/manifests/{manifest}")
+            if digest_of(text) != manifest:
+                raise HashMismatch("manifest", short(manifest), "the text that came has another hash", "Try again")
+            return text
+
+        return self._repeated(attempt, damage=True)
+
+    def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
+        """See ``Server.fetch_pack``. The connection is held until the iterator is exhausted or closed."""
+        body = json.dumps({"manifest": manifest, "digests": list(digests)}).encode()
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "zstd"}
+        with self._stream("download", "POST", f"/books/{_part(book_id)}/packs", headers, content=body) as response:
+            self.traffic.sent += len(body)
+            coding = response.headers.get("content-encoding", "identity")
+            if coding not in ("zstd", "identity"):
+                raise Unavailable("download", self.address, f"sent a pack in the coding {shown(coding)}", "Try again")
+            raw = self._raw("download", response)
+            chunks = packs.unzstd(raw) if coding == "zstd" else raw
+            yield from packs.read_pack(chunks, digests)
+
+    def fetch_blob(self, book_id: str, manifest: Digest, digest: Digest, start: int, size: int) -> Iterator[bytes]:
+        """See ``Server.fetch_blob``."""
+        path = f"/books/{_part(book_id)}/blobs/{digest}?manifest={manifest}"
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with self._stream("download", "GET", path, headers) as response:
+            skip = start if response.status_code == 200 else 0  # a server may ignore Range and send everything
+            yield from _exactly(_skipped(self._raw("download", response), skip), size - start, digest)
+
+    def put_blob(self, book_id: str, digest: Digest, size: int, chunks: Chunks) -> None:
+        """See ``Server.put_blob``."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        path = f"/books/{_part(book_id)}/blobs/{digest}"
+        self._repeated(lambda: self._whole("upload", "PUT", path, headers, content=self._counted(chunks())))
+
+    def send_changeset(
+        self, book_id: str, changeset: Changeset, blobs: BlobSource, idempotency_key: str
+    ) -> ChangesetAnswer:
+        """See ``Server.send_changeset``."""
+        headers = {"Content-Type": PACK_TYPE, "Content-Encoding": "zstd", "Idempotency-Key": idempotency_key}
+        path, document = f"/books/{_part(book_id)}/changesets", changeset.to_json()
+
+        def attempt() -> ChangesetAnswer:
+            body = self._counted(packs.write_pack(document, blobs))
+            answer = self._whole("ingest", "POST", path, headers, content=body)
+            return answers.changeset_answer_of(self.address, answers.parse_json("ingest", self.address, answer))
+
+        return self._repeated(attempt)
+
+    def _call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        params = {"name": tool, "arguments": dict(arguments), "_meta": {"agent_id": self._agent}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        self.traffic.sent += len(body)
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        return answers.tool_result(tool, self.address, self._whole(tool, "POST", "/mcp", headers, content=body))
+
+    def _repeated(self, attempt: Callable[[], T], damage: bool = False) -> T:
+        for each in attempts(self.address, self._waits, damage):
+            with each:
+                return attempt()
+        raise AssertionError("attempts end with an answer or an error")
+
+    def _whole(
+        self, operation: str, method: str, path: str, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> bytes:
+        """One request whose answer is read whole."""
+        with self._stream(operation, method, path, headers, **request) as response, self._told(operation):
+            body = bytearray()
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > LONGEST_JSON:
+                    raise Unavailable(operation, self.address, f"answered more than {LONGEST_JSON} bytes", "")
+            self.traffic.received += response.num_bytes_downloaded
+            return bytes(body)
+
+    @contextmanager
+    def _stream(
+        self, operation: str, method: str, path: str, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> Iterator["httpx.Response"]:
+        """One request; gives the good answer unread, raises the typed error of any other."""
+        self.traffic.requests += 1
+        with self._told(operation):
+            response = self._http.send(self._http.build_request(method, path, headers=headers, **request), stream=True)
+        try:
+            if response.status_code not in (200, 201, 206):
+                body = b"".join(self._first(operation, response))
+                raise answers.refusal(operation, self.address, response.status_code, response.headers, body)
+            yield response
+        finally:
+            response.close()
+
+    def _first(self, operation: str, response: "httpx.Response", limit: int = 8 * 1024 * 1024) -> Iterator[bytes]:
+        """The beginning of an error's body: enough for a list of every conflict, not enough to fill memory."""
+        with self._told(operation):
+            for chunk in response.iter_bytes():
+                yield chunk[:limit]
+                limit -= len(chunk)
+                if limit <= 0:
+                    break
+        self.traffic.received += response.num_bytes_downloaded
+
+    def _raw(self, operation: str, response: "httpx.Response") -> Iterator[bytes]:
+        with self._told(operation):
+            for chunk in response.iter_raw():
+                self.traffic.received += len(chunk)
+                yield chunk
+
+    def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.traffic.sent += len(chunk)
+            yield chunk
+
+    @contextmanager
+    def _told(self, operation: str) -> Iterator[None]:
+        """Turn what the HTTP library raises into ``Unavailable``."""
+        import httpx
+
+        try:
+            yield
+        except (httpx.TransportError, httpx.DecodingError) as fault:
+            what = str(fault) or type(fault).__name__
+            raise Unavailable(operation, self.address, _fact(fault, what), "See that the server runs") from fault
+
+
+def _fact(fault: Exception, what: str) -> str:
+    name = type(fault).__name__
+    if "Timeout" in name:
+        return "does not answer in time"
+    return f"cannot be reached ({shown(what)})" if "Connect" in name else f"the connection broke ({shown(what)})"
+
+
+def _exactly(chunks: Iterator[bytes], expected: int, digest: Digest) -> Iterator[bytes]:
+    left = expected
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise HashMismatch("download", short(digest), f"more than the {expected} bytes promised came", "Try again")
+        yield chunk
+    if left:
+        raise Unavailable("download", short(digest), f"{left} of {expected} bytes did not come", "Try again")
+
+
+def _skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        if count < len(chunk):
+            yield chunk[count:]
+        count = max(0, count - len(chunk))
+
+
+def _part(book_id: str) -> str:
+    return quote(book_id, safe="")
+
+
+def _header(name: str, value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise ConfigInvalid("connect", name, "holds characters that a header cannot carry", "Use printable ASCII")
+    return value
+
+
+def _root(url: str) -> str:
+    return url.rstrip("/").removesuffix("/mcp")
+
+
+def _public(url: str) -> str:
+    """The URL without credentials and query. Raises ``ConfigInvalid`` for anything but http and https."""
+    try:
+        parts = urlsplit(_root(url))
+        host = parts.hostname
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        raise ConfigInvalid(
+            "connect", "PANAVERSITY_MCP_URL", "is not an http or https URL", "Give for example http://127.0.0.1:8000"
+        )
+    return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path, "", ""))
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host in ("localhost", "::1") or str(host).startswith("127.")
+
+
+def _tls(scheme: str) -> Any:
+    """How certificates are judged; over plain http nothing is, and the authorities need not be loaded (20 ms)."""
+    import ssl
+
+    return True if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

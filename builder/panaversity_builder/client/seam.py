@@ -1,0 +1,145 @@
+"""The server as the builder sees it: six calls, the values they answer, and what they cost.
+
+Everything that ingest and hydrate know of a server stands here, so that a simulator can take its place. Does not know
+HTTP, MCP or JSON; ``client.http`` does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from panaversity_fs.core.changes import Changeset
+from panaversity_fs.core.digest import Digest
+from panaversity_fs.core.mapping import Numbering
+from panaversity_fs.core.schema import Schema
+
+LARGE = 4 * 1024 * 1024
+"""Bytes. A bigger blob travels alone (``put_blob``, ``fetch_blob``), where it can be resumed; the rest share a pack."""
+
+Scope = Literal["all", "content", "assets"]
+
+Chunks = Callable[[], Iterator[bytes]]
+"""Makes the bytes of one blob anew each time it is called, so that an upload can be repeated."""
+
+BlobSource = Callable[[], Iterable[tuple[Digest, int, Chunks]]]
+"""Makes the blobs of one changeset anew each time it is called: digest, size in bytes, chunks."""
+
+MANIFEST_UNKNOWN = "MANIFEST_UNKNOWN"
+BOOK_UNKNOWN = "BOOK_UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """One path that differs: ``current`` is the server's digest (None: deleted), ``target`` the caller's (None: new).
+
+    ``change`` is ``added``, ``modified`` or ``deleted``; ``size`` is the server's, in bytes.
+    """
+
+    path: str
+    current: Digest | None
+    target: Digest | None
+    change: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What leads from the manifest the caller has to the book's (``plan_build``, FR-025).
+
+    ``manifest_hash`` is always the whole book's. ``truncated`` says that ``files`` holds only the first of
+    ``changed_count``: read the manifest text instead. ``warning`` is (code, message).
+    """
+
+    status: str
+    manifest_hash: Digest
+    numbering: Numbering | None
+    schema: Schema | None
+    revision: int
+    store_id: str
+    incarnation: int
+    ingest_manifest: Digest | None
+    files: tuple[PlanFile, ...]
+    changed_count: int
+    total_files: int
+    total_bytes: int
+    truncated: bool
+    warning: tuple[str, str] | None
+
+    def warns(self, code: str) -> bool:
+        """True when the answer carries this warning."""
+        return self.warning is not None and self.warning[0] == code
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesetAnswer:
+    """What a commit did: the book's new revision and manifest hash, and how many paths changed how."""
+
+    revision: int
+    manifest_hash: Digest
+    added: int
+    updated: int
+    deleted: int
+    unchanged: int
+    schema: Schema
+    numbering: Numbering | None
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a command has cost so far: requests (every attempt counts) and bytes of bodies as they crossed the wire."""
+
+    requests: int = 0
+    received: int = 0
+    sent: int = 0
+
+
+PackMember = tuple[Digest, int, Iterator[bytes]]
+"""One blob of a pack: digest asked for, exact size in bytes, and its bytes, to be read before the next member."""
+
+
+class Server(Protocol):
+    """A server that holds books.
+
+    Every method raises the types of ``core.errors``. Calls are retried inside (three attempts), except the two that
+    stream bytes to the caller: who has half of them decides what to ask for again, with ``attempts``.
+    """
+
+    traffic: Traffic
+
+    def attempts(self) -> Iterable[AbstractContextManager[object]]:
+        """Three attempts with growing, jittered waits: ``for attempt in server.attempts(): with attempt: …``.
+
+        A failure that may pass (transport, unavailable, damaged bytes) is tried again, any other is raised at once;
+        the last one leaves as ``ServerUnreachable`` or, when bytes stayed damaged, ``HashMismatch``.
+        """
+
+    def plan_build(self, book_id: str, known: Digest | None = None, scope: Scope = "all") -> BuildPlan:
+        """What changed since ``known``. One request. Raises ``BookGone`` for a deleted book."""
+
+    def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
+        """The canonical text of a manifest that was told before, verified against its hash. One request."""
+
+    def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
+        """Blobs named by ``manifest``, in the order asked; exactly one request and one attempt.
+
+        Lengths are enforced here; the caller hashes what it writes. Raises ``Unavailable`` when cut off and
+        ``HashMismatch`` for a malformed pack.
+        """
+
+    def fetch_blob(self, book_id: str, manifest: Digest, digest: Digest, start: int, size: int) -> Iterator[bytes]:
+        """One blob of ``size`` bytes from offset ``start``; one request, one attempt, length enforced, not hashed."""
+
+    def put_blob(self, book_id: str, digest: Digest, size: int, chunks: Chunks) -> None:
+        """Upload one blob ahead of the changeset that names it."""
+
+    def send_changeset(
+        self, book_id: str, changeset: Changeset, blobs: BlobSource, idempotency_key: str
+    ) -> ChangesetAnswer:
+        """Commit a changeset and the bytes it brings, all or nothing.
+
+        Raises ``Conflict`` (``details["conflicts"]`` lists all) and ``BlobsMissing`` (``details["digests"]``).
+        """
+
+    def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Call any MCP tool; answers its structured content."""
