@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from panaversity_fs.core.changes import Changeset, Delete, Write
 from panaversity_fs.core.digest import Digest, digest_of
-from panaversity_fs.core.errors import Conflict, InvalidArgument, PanaversityError
+from panaversity_fs.core.errors import InvalidArgument, PanaversityError
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import BASE, require_book_id, require_path
 from panaversity_fs.core.schema import Schema
@@ -30,6 +30,7 @@ from panaversity_fs.library.answers import (
 )
 from panaversity_fs.library.commit import Commit, gone, open_staging
 from panaversity_fs.library.context import Context
+from panaversity_fs.library.deciding import CREATE
 from panaversity_fs.library.reading import Blob
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.store.blobs import BlobStore
@@ -59,9 +60,7 @@ class Library:
         self, book_id: str, caller: Caller, schema: Schema | None = None, numbering: Numbering | None = None
     ) -> BookInfo:
         """Let an empty book be. Raises ``Conflict`` when it exists."""
-        if await self.book(book_id) is not None:
-            raise Conflict("create_book", book_id, "the book exists", "Write to it, or choose another id")
-        changeset = Changeset((), schema=schema, numbering=numbering, operation="create_book")
+        changeset = Changeset((), schema=schema, numbering=numbering, operation=CREATE)
         await self.commit(book_id, changeset, caller)
         book = await self.book(book_id)
         assert book is not None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import BookGone, InvalidArgument, NotFound
+from panaversity_fs.core.errors import BookGone, InvalidArgument, NotFound, Unavailable
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.paths import BASE, require_path
 from panaversity_fs.library import rows
@@ -58,7 +58,7 @@ class Commit:
         except Refused as refused:
             await self._record_refusals(refused)
             raise refused.answer from None
-        raise InvalidArgument(
+        raise Unavailable(
             self._changeset.operation, self._book_id, "the book changed all the time", "Send the request again"
         )
 

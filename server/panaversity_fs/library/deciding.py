@@ -17,6 +17,8 @@ from panaversity_fs.store.books import BookRow
 
 INGEST = "ingest"
 """The operation whose book is born ``docusaurus`` and whose refusals come as one list."""
+CREATE = "create_book"
+"""The operation that is refused when there is a book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,10 @@ class Refused(Exception):
 
 
 def decide(book: BookRow | None, view: BookView, changeset: Changeset) -> Decision:
-    """Judge every operation, then the book that would result. Raises ``Refused``, or ``InvalidArgument``."""
+    """Judge every operation, then the book that would result. Raises ``Refused``, ``InvalidArgument``, ``Conflict``."""
     verb = changeset.operation
+    if verb == CREATE and book is not None:
+        raise Conflict(CREATE, book.book_id, "the book exists", "Write to it, or choose another id")
     verdicts, refusals = judge_all(changeset.operations, view.digests_by_path, verb)
     if refusals:
         raise Refused(refusals, _one_answer(refusals, verb))

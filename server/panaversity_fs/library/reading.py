@@ -15,6 +15,7 @@ from panaversity_fs.store.blob_rows import find_blobs, find_pins
 from panaversity_fs.store.blobs import CHUNK, BlobKey, BlobStore, absent, damaged, verified
 from panaversity_fs.store.books import BookRow
 from panaversity_fs.store.journal import JournalRow, entries_below, find_entry
+from panaversity_fs.store.told import find_told
 
 _SMALL = 256 * 1024
 """Up to this size a pack reads blobs in groups: one thread hop a group costs less than one a blob."""
@@ -103,6 +104,8 @@ async def _open(
         book = await require_book(connection, book_id, "read")
         if manifest is None:
             allowed = (await context.views.load(connection, book)).sizes.keys()
+        elif (told := await find_told(connection, book_id, book.incarnation, manifest)) and told.of_source:
+            allowed = ()
         place = (book_id, book.incarnation)
         found = {d: (row.key, row.size) for d, row in (await find_blobs(connection, *place, set(digests))).items()}
         if hidden := [digest for digest in digests if digest not in allowed]:
@@ -122,16 +125,18 @@ async def stream_pack(store: BlobStore, blobs: Sequence[Blob]) -> AsyncIterator[
     Raises ``HashMismatch`` or ``NotFound`` in the middle: whoever sends it must break off, not end, the body.
     """
     group: list[Blob] = []
+    grouped = 0
     for blob in blobs:
         if blob.size <= _SMALL:
             group.append(blob)
-            if sum(b.size for b in group) >= CHUNK:
+            grouped += blob.size + pack.BLOCK
+            if grouped >= CHUNK:
                 yield await _framed(store, group)
-                group = []
+                group, grouped = [], 0
             continue
         if group:
             yield await _framed(store, group)
-            group = []
+            group, grouped = [], 0
         yield pack.header(blob.digest, blob.size)
         async for piece in blob.stream():
             yield piece

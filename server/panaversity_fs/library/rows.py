@@ -87,10 +87,11 @@ async def save_journal(
             last_written_at=seal.now, agent_id=seal.agent, storage_backend=storage_backend,
             path_fold=_folded(operation.path, decision.numbering if kept else book.numbering), deleted=not kept,
         ))  # fmt: skip
-    await record(connection, rows)
-    if decision.numbering != book.numbering:
+    await record(connection, [row for row in rows if row.deleted])
+    if decision.numbering != book.numbering:  # before new paths come: one may take the name another gives up here
         moved = {path: _folded(path, decision.numbering) for path in decision.view.entries}
         await refold(connection, book.book_id, moved)
+    await record(connection, [row for row in rows if not row.deleted])
 
 
 def _folded(path: str, numbering: Numbering | None) -> str:

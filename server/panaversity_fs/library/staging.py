@@ -36,9 +36,9 @@ class Staging:
         new = set(digests) - self._pinned
         if not new:
             return
+        self._pinned |= new  # first: a commit cut off by a cancellation may have happened
         async with self._context.database.write("upload") as connection:
             await save_pins(connection, [self._pin(digest) for digest in new])
-        self._pinned |= new
 
     def _pin(self, digest: Digest) -> Pin:
         expires = self._context.clock() + PIN_LIFE

@@ -30,6 +30,8 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
     written only while every digest it names is live.
     """
     now = context.clock()
+    if known is not None and known.of_source:
+        known = None  # told as text only: now the book itself promises its bytes
     if known is not None and (now - known.last_told_at < RENEWAL or context.read_only):
         return True
     if context.read_only:

@@ -5,6 +5,7 @@ transactions lose updates without any error, so every write begins with BEGIN IM
 mode belong to a connection; WAL needs ``synchronous=FULL`` or a power cut takes acknowledged commits (RELIABILITY 6).
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ Connection = AsyncConnection
 """A running transaction, as use cases hand it from row module to row module."""
 
 BUSY_TIMEOUT_MS = 10_000
+_SWITCH_MS = 20
 
 
 class Database:
@@ -57,15 +59,37 @@ class Database:
 def _prepare(engine: AsyncEngine, begin: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()  # nobody else knows it yet: its thread would wait for ever
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _set_up(connection: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    _switch_to_wal(connection, cursor)
+    cursor.close()
+
+
+def _switch_to_wal(connection: Any, cursor: Any) -> None:
+    """Only the first connection ever has work here; SQLite does not wait for another that is switching too (F28)."""
+    for left in reversed(range(BUSY_TIMEOUT_MS // _SWITCH_MS)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as fault:
+            if not left or "locked" not in str(fault):
+                raise
+            connection.run_async(lambda _: anyio.sleep(_SWITCH_MS / 1000))
+        else:
+            return
 
 
 class _database_errors:  # noqa: N801 - a context manager reads as a verb

@@ -12,7 +12,7 @@ from contextlib import suppress
 from anyio import to_thread
 
 from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
-from panaversity_fs.store.durable import make_folder, storage_errors, sync_file_system, sync_folder
+from panaversity_fs.store.durable import in_thread, make_folder, storage_errors, sync_file_system, sync_folder
 
 _GROUP = 4 * CHUNK
 _FEW = 4
@@ -31,10 +31,11 @@ class LocalBlobs:
         return LocalBatch(self._root)
 
     async def size(self, key: BlobKey) -> int | None:
-        try:
-            return (await to_thread.run_sync(os.stat, self._path(key))).st_size
-        except FileNotFoundError:
-            return None
+        with storage_errors("read"):
+            try:
+                return (await to_thread.run_sync(os.stat, self._path(key))).st_size
+            except FileNotFoundError:
+                return None
 
     async def stream(self, key: BlobKey, start: int, end: int) -> AsyncIterator[bytes]:
         with storage_errors("read"):
@@ -65,7 +66,7 @@ class LocalBlobs:
 
     async def remove(self, key: BlobKey) -> None:
         with storage_errors("remove"):
-            await to_thread.run_sync(self._remove, self._path(key))
+            await in_thread(self._remove, self._path(key))
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -86,6 +87,7 @@ class LocalBatch:
     def __init__(self, root: str) -> None:
         self._root = root
         self._token = secrets.token_hex(8)
+        self._made = 0
         self._taken: dict[BlobKey, str] = {}
         self._folders: set[str] = set()
         self._waiting: list[tuple[str, bytes]] = []
@@ -96,24 +98,27 @@ class LocalBatch:
         if folder not in self._folders:
             make_folder(folder)
             self._folders.add(folder)
-        return os.path.join(folder, f"{self._token}-{len(self._taken)}")
+        self._made += 1
+        return os.path.join(folder, f"{self._token}-{self._made}")
 
     async def add(self, key: BlobKey, size: int | None, chunks: AsyncIterator[bytes]) -> Stored:
         checker = Checker(key.digest, size, "store")
         with storage_errors("store"):
-            path = await to_thread.run_sync(self._temporary, key)
-            file = await to_thread.run_sync(open, path, "xb", 0)
+            path = await in_thread(self._temporary, key)
+            descriptor = _create(path)
             try:
-                with file:
-                    async for piece in chunks:
-                        checker.update(piece)
-                        await to_thread.run_sync(_write_all, file.fileno(), piece)
+                async for piece in chunks:
+                    checker.update(piece)
+                    await in_thread(_write_all, descriptor, piece)
                 stored = checker.finish()
+                if self._taken.setdefault(key, path) != path:
+                    os.unlink(path)  # the batch holds these very bytes already
             except BaseException:
                 with suppress(OSError):
                     os.unlink(path)
                 raise
-        self._taken[key] = path
+            finally:
+                os.close(descriptor)
         return stored
 
     async def add_bytes(self, key: BlobKey, data: bytes) -> Stored:
@@ -126,12 +131,12 @@ class LocalBatch:
                 self._waiting.append((path, data))
                 self._waiting_bytes += len(data)
                 if self._waiting_bytes >= _GROUP:
-                    await to_thread.run_sync(self._write_waiting)
+                    await in_thread(self._write_waiting)
         return stored
 
     def _write_waiting(self) -> None:
         for path, data in self._waiting:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            descriptor = _create(path)
             try:
                 _write_all(descriptor, data)
             finally:
@@ -140,7 +145,7 @@ class LocalBatch:
 
     async def publish(self) -> set[BlobKey]:
         with storage_errors("store"):
-            return await to_thread.run_sync(self._publish)
+            return await in_thread(self._publish)
 
     def _publish(self) -> set[BlobKey]:
         self._write_waiting()
@@ -173,7 +178,11 @@ class LocalBatch:
                     os.unlink(path)
             self._taken.clear()
 
-        await to_thread.run_sync(remove)
+        await in_thread(remove)
+
+
+def _create(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

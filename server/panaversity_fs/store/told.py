@@ -29,6 +29,11 @@ class ToldRow:
     created_at: datetime
     last_told_at: datetime
 
+    @property
+    def of_source(self) -> bool:
+        """True for a text that came from a writer: it is answered, but names no bytes anybody may read (S14)."""
+        return self.total_bytes is None
+
 
 async def find_told(connection: AsyncConnection, book_id: str, incarnation: int, manifest: Digest) -> ToldRow | None:
     """The row of a manifest of this very book, or None when nobody was told it."""

@@ -1,0 +1,104 @@
+"""Getting the bytes: small blobs together in packs, large ones alone and resumed, asking again only for what lacks.
+
+Knows the server's seam and the staging folder; does not know paths or what the bytes are for.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from panaversity_builder.book.hydrate.staging import Staging
+from panaversity_builder.client import LARGE, Server
+from panaversity_builder.progress import Progress
+from panaversity_fs.core.digest import Digest, short
+from panaversity_fs.core.errors import HashMismatch, Unavailable
+
+T = TypeVar("T")
+
+Wanted = Mapping[Digest, int | None]
+"""Digests with their sizes in bytes; None where the plan was too long to tell: such a blob comes in a pack."""
+
+PACK_DIGESTS = 50_000
+"""Most blobs asked for in one request."""
+
+
+def fetch(server: Server, book_id: str, manifest: Digest, wanted: Wanted, staging: Staging, progress: Progress) -> int:
+    """Bring every wanted digest into staging; answers how many had to be downloaded.
+
+    Raises ``ServerUnreachable`` after three attempts; what arrived stays staged for the next run.
+    """
+    missing = {digest: size for digest, size in wanted.items() if digest not in staging.held}
+    if not missing:
+        return 0
+    progress.start("downloading", sum(size or 0 for size in missing.values()), "bytes")
+    try:
+        large = {digest: size for digest, size in missing.items() if size is not None and size > LARGE}
+        small = sorted(missing.keys() - large.keys())
+        for start in range(0, len(small), PACK_DIGESTS):
+            _fetch_pack(server, book_id, manifest, small[start : start + PACK_DIGESTS], missing, staging, progress)
+        for digest, size in sorted(large.items()):
+            _fetch_large(server, book_id, manifest, digest, size, staging, progress)
+    finally:
+        progress.finish()
+    return len(missing)
+
+
+def _fetch_pack(
+    server: Server,
+    book_id: str,
+    manifest: Digest,
+    digests: Sequence[Digest],
+    sizes: Wanted,
+    staging: Staging,
+    progress: Progress,
+) -> None:
+    for attempt in server.attempts():
+        with attempt:
+            lacking = [digest for digest in digests if digest not in staging.held]
+            try:
+                with _closed(server.fetch_pack(book_id, manifest, lacking) if lacking else iter(())) as members:
+                    for digest, size, chunks in members:
+                        if digest not in sizes or sizes[digest] not in (None, size):
+                            raise _unasked(digest)
+                        staging.take(digest, size, chunks)
+                        progress.advance(size)
+            except HashMismatch as damage:
+                raise Unavailable(damage.operation, damage.subject, damage.problem, damage.hint) from damage
+            if any(digest not in staging.held for digest in lacking):
+                raise Unavailable("hydrate", "pack", "lacks blobs that were asked for", "Try again")
+
+
+def _fetch_large(
+    server: Server, book_id: str, manifest: Digest, digest: Digest, size: int, staging: Staging, progress: Progress
+) -> None:
+    told = 0
+    for attempt in server.attempts():
+        with attempt:
+            if staging.part_size(digest) > size:
+                staging.discard_part(digest)
+            start = staging.part_size(digest)
+            progress.advance(max(0, start - told))
+            told = max(told, start)
+            try:
+                asked = server.fetch_blob(book_id, manifest, digest, start, size) if start < size else iter(())
+                with _closed(asked) as rest:
+                    staging.grow(digest, size, rest)
+            except HashMismatch as damage:
+                staging.discard_part(digest)
+                raise Unavailable(damage.operation, damage.subject, damage.problem, damage.hint) from damage
+            progress.advance(size - told)
+
+
+@contextlib.contextmanager
+def _closed(stream: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Let go of the connection at once: an exception under way would keep the stream alive."""
+    try:
+        yield stream
+    finally:
+        close = getattr(stream, "close", None)
+        if close:
+            close()
+
+
+def _unasked(digest: Digest) -> Unavailable:
+    return Unavailable("hydrate", short(digest), "came in a pack unasked or with another size", "Try again")

@@ -1,0 +1,135 @@
+"""What a hydrate is asked for and what it answers.
+
+Values only: does not know disks, servers or how an answer is shown.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from panaversity_builder.book.hydrate.reconcile import Obstacle, OnEdit
+from panaversity_builder.client import Scope
+from panaversity_fs.core.digest import Digest
+from panaversity_fs.core.mapping import Numbering
+
+Tree = Literal["source", "storage"]
+Mode = Literal["full", "delta", "unchanged"]
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HydrateOptions:
+    """What to hydrate and where to (FR-102, FR-107).
+
+    ``manifest_file`` moves ``manifest.json`` only. ``source_dir``, where it is known, keeps the output out of it.
+    ``allow_empty`` accepts a book that nobody created. ``verify`` reads every file instead of believing the stat
+    cache. ``full_rebuild`` forgets the stored manifest and reads every file again; what is whole is not downloaded.
+    """
+
+    book_id: str
+    output_dir: str
+    manifest_file: str | None = None
+    scope: Scope = "all"
+    full_rebuild: bool = False
+    tree: Tree = "source"
+    allow_empty: bool = False
+    verify: bool = False
+    on_edit: OnEdit = "stop"
+    source_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HydrateResult:
+    """What a hydrate did. Counts are files of the output folder within the scope; downloads count distinct blobs.
+
+    ``mode`` is ``unchanged`` when nothing had to be done, ``delta`` when the stored manifest was built upon and
+    ``full`` otherwise; then ``reason`` says why. A delta that had to repair the folder says so in ``reason`` too.
+    """
+
+    book_id: str
+    manifest_hash: Digest
+    mode: Mode
+    reason: str
+    added: int
+    updated: int
+    deleted: int
+    unchanged: int
+    files_downloaded: int
+    bytes_transferred: int
+    output_dir: str
+    numbering: Numbering | None
+    revision: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine format of DESIGN 10, with the metric names of FR-401's list."""
+        return {
+            "schema_version": RESULT_VERSION,
+            "book_id": self.book_id,
+            "manifest_hash": self.manifest_hash,
+            "mode": self.mode,
+            "reason": self.reason,
+            "added": self.added,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+            "hydrate_files_downloaded": self.files_downloaded,
+            "hydrate_bytes_transferred": self.bytes_transferred,
+            "output_dir": self.output_dir,
+            "numbering": self.numbering,
+            "revision": self.revision,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file of the output folder that a hydrate would add (A), modify (M) or delete (D)."""
+
+    status: Literal["A", "M", "D"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HydratePreview:
+    """What a hydrate would do now. ``obstacles`` is what would stop it (exit 3) under the edit policy asked for.
+
+    ``files_to_download`` counts distinct blobs, ``bytes_to_download`` their bytes before compression.
+    """
+
+    book_id: str
+    manifest_hash: Digest
+    mode: Mode
+    reason: str
+    changes: tuple[Change, ...]
+    unchanged: int
+    files_to_download: int
+    bytes_to_download: int
+    obstacles: tuple[Obstacle, ...]
+    output_dir: str
+    numbering: Numbering | None
+    revision: int
+
+    @property
+    def differs(self) -> bool:
+        """True when a hydrate would change or refuse something (``plan --check`` exits 1)."""
+        return bool(self.changes or self.obstacles)
+
+    def lines(self) -> list[str]:
+        """One ``status TAB path`` line a change, sorted by path."""
+        return [f"{change.status}\t{change.path}" for change in self.changes]
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine format of ``plan``."""
+        return {
+            "schema_version": RESULT_VERSION,
+            "book_id": self.book_id,
+            "manifest_hash": self.manifest_hash,
+            "mode": self.mode,
+            "reason": self.reason,
+            "files": [{"path": c.path, "status": c.status} for c in self.changes],
+            "unchanged": self.unchanged,
+            "files_to_download": self.files_to_download,
+            "bytes_to_download": self.bytes_to_download,
+            "obstacles": [{"path": o.path, "reason": o.reason} for o in self.obstacles],
+            "output_dir": self.output_dir,
+            "numbering": self.numbering,
+            "revision": self.revision,
+        }

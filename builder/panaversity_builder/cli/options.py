@@ -1,0 +1,103 @@
+"""Options that several commands share, and the settings they lead to.
+
+Knows words of the command line and the process around it; does not know what commands do.
+"""
+
+import functools
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from panaversity_builder.config import SETTINGS, load_config
+from panaversity_builder.console import Console
+from panaversity_builder.console.edge import EXIT_STATUS
+
+Command = Callable[..., int]
+
+_PATH = click.Path(path_type=str)
+_NAMES = frozenset(setting.name for setting in SETTINGS)
+
+book_id = click.option("--book-id", metavar="ID", help="The book [PANAVERSITY_BOOK_ID].")
+server_url = click.option(
+    "--server-url", metavar="URL", help="The server; without one, an embedded server [PANAVERSITY_MCP_URL]."
+)
+site_dir = click.option("--site-dir", type=_PATH, help="The Docusaurus site; its book.toml is read.")
+source_dir = click.option("--source-dir", type=_PATH, help="The author's docs [<site>/docs].")
+output_dir = click.option("--output-dir", type=_PATH, help="The docs folder hydrate fills [<site>/book].")
+manifest_file = click.option("--manifest-file", type=_PATH, help="Where manifest.json lies, if elsewhere.")
+scope = click.option("--scope", type=click.Choice(["all", "content", "assets"]), help="Which files [all].")
+tree = click.option("--tree", type=click.Choice(["source", "storage"]), help="Layout of the folder [source].")
+on_edit = click.option(
+    "--on-edit", type=click.Choice(["stop", "backup", "overwrite"]), help="What to do about local edits [stop]."
+)
+schema = click.option("--schema", type=click.Choice(["strict", "docusaurus"]), help="Which paths the book may hold.")
+numbering = click.option(
+    "--numbering", type=click.Choice(["number-name", "name-number"]), help="How folders are named in the source."
+)
+max_deletes = click.option("--max-deletes", metavar="N|P%", help="Most files an ingest may delete [10 or 10%].")
+overwrite = click.option("--overwrite", is_flag=True, help="Let the source win over edits made in the book.")
+allow_empty = click.option("--allow-empty", is_flag=True, help="Accept a book that nobody created.")
+
+_FORMAT = click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How to answer [text].")
+_VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say more.")
+_QUIET = click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+
+
+def described(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Give a command these options, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def subcommand(name: str, *options: Callable[[Command], Command]) -> Callable[[Command], click.Command]:
+    """A command with its own options and those every command has; its function gets console and settings first.
+
+    Settings among the options go into the ``Config``; what is left over is passed on by name.
+    """
+
+    def make(function: Command) -> click.Command:
+        wrapped = described(*options, _FORMAT, _VERBOSE, _QUIET)(_configured(function))
+        return click.command(name, epilog=EXIT_STATUS)(wrapped)
+
+    return make
+
+
+def _configured(function: Command) -> Command:
+    @functools.wraps(function)
+    def call(**words: Any) -> int:
+        console = click.get_current_context().find_object(Console)
+        assert console is not None
+        console.manner.format = words.pop("format")
+        quiet, verbose = words.pop("quiet"), words.pop("verbose")
+        console.manner.verbosity = int(verbose) - int(quiet)
+        flags = {name: words.pop(name) for name in list(words) if name in _NAMES}
+        config = load_config(flags, os.environ, _current_folder(), default_agent())
+        console.log_dir = os.path.join(config.state_dir, "logs") if os.path.isdir(config.state_dir) else None
+        return function(console, config, **words)
+
+    return call
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise click.UsageError("the current folder does not exist any more") from error
+
+
+def default_agent() -> str:
+    """``panaversity:<user>@<host>``: who writes when nobody says (DESIGN 9)."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = f"uid-{os.getuid()}"
+    return f"panaversity:{user}@{socket.gethostname()}"

@@ -1,0 +1,80 @@
+"""The outer edge: every way a command can end becomes an exit status and at most a few sentences.
+
+No traceback reaches a reader; a bug leaves one in a file and its path on stderr. Status 1 means differences, so an
+unexpected exception must never leave with Python's own 1 (EXAMPLES 6). Knows endings; does not know commands.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+from panaversity_builder.console import Console
+from panaversity_fs.core.errors import PanaversityError
+
+BUG, INTERRUPTED = 70, 130
+
+EXIT_STATUS = """\
+Exit status: 0 done · 1 differences · 2 usage · 3 local edits · 4 no space · 5 output folder locked ·
+10 server unreachable · 11 conflict · 12 source refused · 13 integrity · 14 phase failed · 15 configuration ·
+16 authorisation · 70 bug · 130 interrupted"""
+
+
+def guarded(console: Console, command: Callable[[], int]) -> int:
+    """Run a command and answer its exit status; whatever it raises is told and translated."""
+    try:
+        _terminate_as_interrupt()
+        return command()
+    except PanaversityError as error:
+        console.error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        console.say("interrupted; run the same command again to go on")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 — the outer edge: what is unexpected here is a bug and leaves as one
+        return _bug(console, error)
+    finally:
+        console.close()
+
+
+def _bug(console: Console, error: Exception) -> int:
+    path = _write_trace(console.log_dir, error)
+    where = f"Its trace is in {path}; please report it" if path else "Please report it"
+    from panaversity_fs.core.errors import Internal
+
+    console.error(Internal("panaversity", type(error).__name__, "this is a bug in panaversity", where, log=path))
+    return BUG
+
+
+def _write_trace(folder: str | None, error: Exception) -> str | None:
+    try:
+        if folder is not None:
+            os.makedirs(folder, exist_ok=True)
+        number, path = tempfile.mkstemp(prefix="panaversity-bug-", suffix=".log", dir=folder)
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return None
+    return path
+
+
+def _terminate_as_interrupt() -> None:
+    """Let SIGTERM unwind as Ctrl-C does, so that locks, servers and builds we started end with us."""
+
+    def unwind(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, unwind)
+
+
+def standard_console() -> Console:
+    """The console over this process's streams; text that a stream cannot encode is escaped, never fatal."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    return Console(sys.stdout, sys.stderr, os.environ)

@@ -1,0 +1,124 @@
+"""``panaversity-fs``: the server's command. Parses, calls, and turns every failure into a sentence and an exit status.
+
+Knows flags and exit statuses; imports the server itself only when it is started, so that ``--help`` is quick.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+_STORE = click.option(
+    "--store",
+    type=click.Path(file_okay=False),
+    help="Serve this folder: SQLite and blobs lie in it; DATABASE_URL and the storage variables are ignored.",
+)
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from panaversity_fs.version import VERSION
+
+        click.echo(f"panaversity-fs {VERSION}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say which.")
+def cli() -> None:
+    """The PanaversityFS server: stores books behind MCP.
+
+    Exit status: 0 done, 2 usage, 15 configuration, 70 a bug.
+    """
+
+
+@cli.command()
+@click.option("--host", help="Loopback address to listen on [PANAVERSITY_SERVER_HOST, 127.0.0.1].")
+@click.option("--port", type=int, help="Port to listen on, 0 for a free one [PANAVERSITY_SERVER_PORT, 8000].")
+@_STORE
+@click.option("--stdio", is_flag=True, help="Speak MCP on stdin and stdout instead of HTTP.")
+@click.option("--until-unused", is_flag=True, help="Leave when no command uses the store any more (with --store).")
+def serve(host: str | None, port: int | None, store: str | None, stdio: bool, until_unused: bool) -> None:
+    """Serve books over HTTP (MCP at /mcp) or stdio until told to stop."""
+    if until_unused and (store is None or stdio):
+        raise click.UsageError("--until-unused goes with --store and without --stdio")
+    folder = _absolute(store)
+    # Read by the framework at its import: its own log handlers, and a .env of the folder we happen to be started in.
+    os.environ.update(FASTMCP_LOG_ENABLED="false", FASTMCP_ENV_FILE=os.devnull)
+    from panaversity_fs import serve as process
+    from panaversity_fs.config import Settings
+
+    process.configure_logging()
+    settings = Settings.read(os.environ, store=folder, host=host, port=port)
+    how = process.Serving(settings, secrets.token_hex(8), folder, until_unused)
+    if stdio:
+        process.run_stdio(how)
+    else:
+        process.run_http(how)
+
+
+@cli.command()
+@_STORE
+def migrate(store: str | None) -> None:
+    """Bring the database to this version's tables and leave."""
+    from panaversity_fs.config import Settings
+    from panaversity_fs.library import open_library
+
+    settings = Settings.read(os.environ, store=_absolute(store))
+
+    async def run() -> None:
+        async with open_library(settings.database_url, settings.storage_root):
+            click.echo("migrate: the database is up to date", err=True)
+
+    asyncio.run(run())
+
+
+def _absolute(store: str | None) -> str | None:
+    if store is None:
+        return None
+    folder = os.path.abspath(store)
+    if "?" in folder or "#" in folder:
+        raise ConfigInvalid("serve", "--store", "holds ? or #, which database URLs cannot", "Name another folder")
+    return folder
+
+
+def main() -> NoReturn:
+    """The outer edge: nothing leaves as a traceback, and nothing but differences leaves with 1."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="panaversity-fs", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except PanaversityError as error:
+        click.echo(f"panaversity-fs: {error}", err=True)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except BaseException as fault:  # noqa: BLE001 - the outer edge
+        return _bug(fault)
+
+
+def _bug(fault: BaseException) -> int:
+    if isinstance(fault, SystemExit):
+        return fault.code if isinstance(fault.code, int) else EXIT_BUG
+    last = traceback.extract_tb(fault.__traceback__)[-1:]
+    place = f" at {os.path.basename(last[0].filename)}:{last[0].lineno}" if last else ""
+    click.echo(
+        f"panaversity-fs: bug: {type(fault).__name__}{place}: this should not happen. Please report it.", err=True
+    )
+    return EXIT_BUG

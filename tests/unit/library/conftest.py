@@ -1,0 +1,29 @@
+"""Asynchronous tests run on asyncio; each gets an empty store and its library, and ends under the oracle."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from panaversity_fs.library import Library
+from support.oracle import assert_store_ok
+from support.stores import Store, new_store
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store in memory and one database file."""
+    return new_store(tmp_path)
+
+
+@pytest.fixture
+async def library(store: Store) -> AsyncIterator[Library]:
+    """The library over ``store``; whatever the test did, the store must satisfy the oracle afterwards."""
+    async with store.open() as library:
+        yield library
+    await assert_store_ok(store)

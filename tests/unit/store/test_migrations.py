@@ -1,0 +1,160 @@
+"""Migrations make exactly the described tables, forwards and backwards, and servers starting together take turns."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+import panaversity_fs.store.migrate as migrating
+from panaversity_fs.core.errors import ConfigInvalid
+from panaversity_fs.store.database import Database
+from panaversity_fs.store.migrate import HEAD, current, migrate, store_id
+from panaversity_fs.store.tables import metadata
+
+pytestmark = pytest.mark.anyio
+
+SCRIPTS = Path(migrating.__file__).parent / "migrations"
+
+
+def config(connection: Connection) -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(SCRIPTS))
+    made.attributes["connection"] = connection
+    return made
+
+
+def description(connection: Connection) -> list[tuple[str, str]]:
+    rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"))
+    return [(name, sql) for name, sql in rows if not name.startswith("alembic")]
+
+
+async def test_migrations_make_the_tables_that_are_described(database: Database) -> None:
+    async with database.read("test") as connection:
+        found = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert found == []
+
+
+async def test_migrations_make_the_very_constraints_and_indexes_that_are_described(
+    database: Database, tmp_path: Path
+) -> None:
+    described = Database(f"sqlite+aiosqlite:///{tmp_path / 'described.db'}")
+    async with described.write("test") as connection:
+        await connection.run_sync(metadata.create_all)
+
+    def rules(connection: Connection) -> dict[str, object]:
+        looking = inspect(connection)
+        return {
+            table: (
+                sorted((c["name"] or "", c["sqltext"]) for c in looking.get_check_constraints(table)),
+                looking.get_pk_constraint(table)["constrained_columns"],
+                sorted((i["name"] or "", tuple(i["column_names"]), bool(i["unique"])) for i in looking.get_indexes(table)),
+                sorted(c["name"] or "" for c in looking.get_unique_constraints(table)),
+                [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in looking.get_columns(table)],
+            )
+            for table in looking.get_table_names()
+            if table != "alembic_version"
+        }
+
+    async with described.read("test") as one, database.read("test") as other:
+        assert await one.run_sync(rules) == await other.run_sync(rules)
+    await described.close()
+
+
+def test_the_known_head_is_the_newest_script() -> None:
+    made = Config()
+    made.set_main_option("script_location", str(SCRIPTS))
+    assert ScriptDirectory.from_config(made).get_heads() == [HEAD]
+
+
+async def test_every_step_can_be_undone_and_done_again(database: Database) -> None:
+    async with database.write("test") as connection:
+        before = await connection.run_sync(description)
+        await connection.run_sync(lambda c: command.downgrade(config(c), "base"))
+        assert await connection.run_sync(description) == []
+    await migrate(database)
+    async with database.read("test") as connection:
+        assert await connection.run_sync(description) == before
+
+
+async def test_migrating_again_changes_nothing_and_keeps_the_name_of_the_store(database: Database) -> None:
+    name = await store_id(database)
+    await migrate(database)
+    assert await store_id(database) == name
+    assert len(name) == 32
+
+
+@pytest.mark.parametrize("_round", range(3))
+async def test_F28_four_servers_starting_on_one_empty_database_take_turns(url: str, _round: int) -> None:
+    opened = [Database(url) for _ in range(4)]
+    async with anyio.create_task_group() as tasks:
+        for database in opened:
+            tasks.start_soon(migrate, database)
+    names = {await store_id(database) for database in opened}
+    assert len(names) == 1
+    for database in opened:
+        await database.close()
+
+
+_START = """
+import asyncio, sys
+from panaversity_fs.library import open_library
+async def main():
+    async with open_library(sys.argv[1], sys.argv[2]) as library:
+        print((await library.plan("a-book", None)).store_id)
+asyncio.run(main())
+"""
+
+
+def test_F28_four_processes_starting_on_one_empty_database_take_turns(url: str, tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", _START, url, str(tmp_path / "blobs")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    answers = [process.communicate(timeout=60) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0], answers
+    assert len({out for out, _ in answers}) == 1
+
+
+async def test_F6_a_migration_that_breaks_off_leaves_an_empty_database(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(size: int) -> str:
+        raise RuntimeError("broken off")
+
+    database = Database(url)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrating.secrets, "token_hex", failing)
+        with pytest.raises(RuntimeError, match="broken off"):
+            await migrate(database)
+    async with database.read("test") as connection:
+        assert await connection.run_sync(current) is None
+        assert await connection.run_sync(description) == []
+    await migrate(database)
+    assert await store_id(database)
+    await database.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
+    async with database.write("test") as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        before = await connection.run_sync(description)
+    with pytest.raises(ConfigInvalid) as refusal:
+        await migrate(database)
+    assert refusal.value.exit_status == 15
+    assert str(refusal.value) == (
+        "migrate: database: was made by another version. Use that version, or another database."
+    )
+    async with database.read("test") as connection:
+        assert await connection.run_sync(description) == before
+        assert await connection.run_sync(current) == "9999"
