@@ -113,20 +113,21 @@ def local_build(place: Scene) -> None:
     """100 lessons through ``make local-build``: npm installed, caches warm, one lesson edited each time."""
     if not (ROOT / "node_modules").is_dir():
         sys.exit("bench: node_modules: is not there. Run make install first.")
-    source, site = place.disk / "book-100", site_copy(place)
+    source = place.disk / "book-100"
     make_book(source, "--lessons", "100")
-    command = [
-        "make", "-C", str(ROOT), "local-build", "BOOK_ID=bench-100", f"SOURCE_DIR={source}", f"SITE_DIR={site}",
-        f"OUTPUT_DIR={site / 'book'}",
-    ]  # fmt: skip
-    run(command)
+    with site_copy() as site:
+        command = [
+            "make", "-C", str(ROOT), "local-build", "BOOK_ID=bench-100", f"SOURCE_DIR={source}", f"SITE_DIR={site}",
+            f"OUTPUT_DIR={site / 'book'}",
+        ]  # fmt: skip
+        run(command)
 
-    def edited(number: int) -> Run:
-        make_book(source, "--edit", "1", "--seed", str(number))
-        return run(command)
+        def edited(number: int) -> Run:
+            make_book(source, "--edit", "1", "--seed", str(number))
+            return run(command)
 
-    report("local-build-100-warm", repeat(3, edited)[0].seconds, 8.0, "s")
-    report("local-build-100-unchanged", repeat(3, lambda _: run(command))[0].seconds, 8.0, "s")
+        report("local-build-100-warm", repeat(3, edited)[0].seconds, 8.0, "s")
+        report("local-build-100-unchanged", repeat(3, lambda _: run(command))[0].seconds, 8.0, "s")
 
 
 def start_up(_: Scene) -> None:

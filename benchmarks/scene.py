@@ -87,12 +87,14 @@ def make_book(folder: Path, *options: str) -> None:
     subprocess.run([sys.executable, str(MAKE_BOOK), str(folder), *options], check=True, capture_output=True)
 
 
-def site_copy(scene: Scene) -> Path:
+@contextmanager
+def site_copy() -> Iterator[Path]:
     """The example site's sources in a scratch folder below the repository, so that node finds its modules."""
-    target = scene.disk / "site"
     ignored = shutil.ignore_patterns("node_modules", "build", ".docusaurus", "book", ".panaversity")
-    shutil.copytree(ROOT / "examples" / "learn-app", target, ignore=ignored)
-    return target
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT / "examples") as scratch:
+        target = Path(scratch) / "site"
+        shutil.copytree(ROOT / "examples" / "learn-app", target, ignore=ignored)
+        yield target
 
 
 def data(output: str) -> dict[str, object]:

@@ -2,9 +2,17 @@
 // into book/, which git ignores. Nothing here is fetched from the network while building.
 
 import {themes} from 'prism-react-renderer';
+import homePage from './plugins/home-page.js';
 import reproducibleOutput from './plugins/reproducible-output.js';
 
 const title = 'PanaversityFS: a field guide';
+
+// A leading number orders a lesson, and stays part of its id. Docusaurus would cut it off, and then
+// 01-lesson.md and 02-lesson.md of one chapter are the same page, which stops the build.
+function keepNumbers(filename) {
+  const number = /^(\d+)[-_. ]/.exec(filename);
+  return {filename, numberPrefix: number ? Number(number[1]) : undefined};
+}
 
 /** @type {import('@docusaurus/types').Config} */
 const config = {
@@ -40,6 +48,7 @@ const config = {
         path: 'book',
         routeBasePath: '/', // the book's README.md is the home page
         sidebarPath: './sidebars.js',
+        numberPrefixParser: keepNumbers,
         exclude: [
           // A summary lies beside its lesson and is for whoever wants the short version: an agent,
           // a search, a card. It is not a page. Excluded files can still be imported by a lesson.
@@ -53,6 +62,7 @@ const config = {
       },
     ],
     ['@docusaurus/plugin-sitemap', {}],
+    homePage,
     reproducibleOutput,
   ],
 
@@ -68,7 +78,6 @@ const config = {
       logo: {alt: '', src: 'img/logo.svg'},
       items: [
         {type: 'docSidebar', sidebarId: 'book', label: 'Guide'},
-        {type: 'doc', docId: 'glossary', label: 'Glossary'},
       ],
     },
     footer: {

@@ -4,10 +4,13 @@ Knows flags and exit statuses; imports the server itself only when it is started
 """
 
 import asyncio
+import gc
 import os
 import secrets
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -54,8 +57,9 @@ def serve(host: str | None, port: int | None, store: str | None, stdio: bool, un
     folder = _absolute(store)
     # Read by the framework at its import: its own log handlers, and a .env of the folder we happen to be started in.
     os.environ.update(FASTMCP_LOG_ENABLED="false", FASTMCP_ENV_FILE=os.devnull)
-    from panaversity_fs import serve as process
-    from panaversity_fs.config import Settings
+    with _importing():
+        from panaversity_fs import serve as process
+        from panaversity_fs.config import Settings
 
     process.configure_logging()
     settings = Settings.read(os.environ, store=folder, host=host, port=port)
@@ -64,6 +68,17 @@ def serve(host: str | None, port: int | None, store: str | None, stdio: bool, un
         process.run_stdio(how)
     else:
         process.run_http(how)
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Import without looking for garbage: modules make none, and the search takes a sixth of the start (0.15 s)."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @cli.command()

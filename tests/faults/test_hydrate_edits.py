@@ -7,6 +7,7 @@ import stat
 import threading
 
 import pytest
+
 from panaversity_builder.book.hydrate.folder import Folder
 from panaversity_fs.core.errors import LocalEdits, PanaversityError
 from support.hydrated import IMAGE, LESSON, OTHER, Desk, everything
@@ -82,13 +83,22 @@ def test_F51_deleted_files_are_fetched_again_and_changed_modes_are_left(desk):
 def test_F51_backup_keeps_edited_files_aside(desk):
     (desk.out / LESSON).write_bytes(b"edited")
     (desk.out / OTHER).unlink()
-    (desk.out / OTHER).mkdir()
-    (desk.out / OTHER / "mine").write_bytes(b"mine")
+    (desk.out / OTHER).symlink_to(desk.canary)
     desk.put(LESSON, b"changed")
     desk.hydrate(on_edit="backup")
     assert desk.tree == desk.wanted
-    kept = [p.read_bytes() for p in (desk.state / "edits").rglob("*") if p.is_file()]
-    assert sorted(kept) == [b"edited", b"mine"]
+    kept = list((desk.state / "edits").iterdir())
+    assert sorted(p.read_bytes() for p in kept if not p.is_symlink()) == [b"edited"]
+    assert [os.readlink(p) for p in kept if p.is_symlink()] == [str(desk.canary)]
+    assert desk.canary.read_bytes() == b"not yours"
+
+
+def test_F51_a_folder_in_the_place_of_a_file_stops_under_every_policy(desk):
+    (desk.out / OTHER).unlink()
+    (desk.out / OTHER).mkdir()
+    (desk.out / OTHER / "mine").write_bytes(b"mine")
+    for on_edit in ("stop", "backup", "overwrite"):
+        assert refused(desk, on_edit=on_edit) == [OTHER]
 
 
 def test_F51_overwrite_replaces_edited_files_only_when_asked(desk):
@@ -184,12 +194,12 @@ def test_F56_a_planted_link_is_never_followed(desk, target, where):
     desk.put(LESSON, b"changed")
     desk.remove("02-Part/01-Chapter/01-last.mdx")
     before = everything(desk.place)
-    try:
-        desk.hydrate()
-    except LocalEdits as stop:
-        assert stop.details["paths"][0]["path"] == where
+    outcome = desk.attempt()
+    if isinstance(outcome, LocalEdits):
+        assert outcome.details["paths"][0]["path"] == where
     else:
         assert where == "02-Part"  # nothing of the book is left below it
+        assert outcome.mode == "delta"
     assert os.path.islink(path)
     after = everything(desk.place)
     assert {p: v for p, v in before.items() if not p.startswith("book/")} == {
@@ -253,11 +263,8 @@ def test_F56_G14_a_folder_swapped_for_a_link_while_we_write_never_leads_outside(
     thread.start()
     try:
         for number in range(150):
-            desk.put("01-Part/new/%02d.md" % (number % 7), b"%d" % number)
-            try:
-                desk.hydrate()
-            except PanaversityError:
-                pass
+            desk.put(f"01-Part/new/{number % 7:02d}.md", b"%d" % number)
+            desk.attempt()
     finally:
         stop.set()
         thread.join()
@@ -273,7 +280,9 @@ def test_F57_a_hard_link_to_a_file_elsewhere_is_replaced_and_never_written_throu
     assert desk.tree == desk.wanted
 
 
-@pytest.mark.parametrize(("umask", "file", "folder"), [(0o000, 0o644, 0o755), (0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o000, 0o644, 0o755), (0o022, 0o644, 0o755), (0o077, 0o600, 0o700)]
+)
 def test_F60_modes_are_ours_less_the_umask(tmp_path, umask, file, folder):
     old = os.umask(umask)
     try:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from panaversity_builder.book.hydrate import folder as folder_module
 from panaversity_builder.book.hydrate.folder import Folder
 from panaversity_fs.core.digest import digest_of

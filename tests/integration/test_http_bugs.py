@@ -16,7 +16,7 @@ from panaversity_fs.api.hosts import HostRule
 from panaversity_fs.api.http import data_plane
 from panaversity_fs.api.server import http_app
 from panaversity_fs.api.service import Service
-from panaversity_fs.app import build_service
+from panaversity_fs.app import build_service, create_app
 from panaversity_fs.cli import run as run_command
 from panaversity_fs.config import Settings
 from panaversity_fs.core.digest import EMPTY
@@ -89,6 +89,23 @@ def test_R7_every_route_that_changes_something_wants_an_agent(tmp_path: Path) ->
                     assert answer.json()["error"]["code"] == "AGENT_REQUIRED"
 
     anyio.run(test)
+
+
+def test_the_factory_for_process_managers_reads_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/x.db")
+    monkeypatch.setenv("PANAVERSITY_STORAGE_ROOT", str(tmp_path / "blobs"))
+
+    async def test() -> None:
+        app = create_app()
+        async with app.router.lifespan_context(app):
+            transport = httpx2.ASGITransport(app=app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                assert (await client.get("/readyz")).status_code == 200
+
+    anyio.run(test)
+    assert (tmp_path / "x.db").exists()
 
 
 def test_outside_of_its_life_the_library_is_not_there() -> None:

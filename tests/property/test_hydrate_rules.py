@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from panaversity_builder.book.hydrate.reconcile import Found, reconcile, settle
 from panaversity_builder.book.hydrate.records import Index, Owned, Pending, parse_index, render_index
 from panaversity_builder.book.hydrate.sealed import Miss, seal, unseal
@@ -80,7 +81,7 @@ def test_a_second_reconcile_has_nothing_to_do(situation):
     disk.update({folder: Found("folder") for folder in parents(disk) - {""}})
     again = reconcile(target, {p: (d,) for p, d in target.items()}, disk, ())
     assert set(again.keep) == target.keys()
-    assert not (again.puts or again.drops or again.edited or again.foreign)
+    assert (again.puts, again.drops, again.edited, again.foreign) == ((), (), (), ())
 
 
 indexes = st.builds(

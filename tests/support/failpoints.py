@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from panaversity_builder import durable
 from panaversity_builder.book.hydrate import folder, run, staging, state
 

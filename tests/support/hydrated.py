@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panaversity_builder.book.hydrate import HydrateOptions, HydratePreview, HydrateResult, hydrate, plan_hydrate
+from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.core.mapping import Numbering, decode, encode
 from support.simulator import Simulator
 
@@ -89,6 +90,13 @@ class Desk:
 
     def hydrate(self, **changed: Any) -> HydrateResult:
         return hydrate(self.server, self.options(**changed))
+
+    def attempt(self, **changed: Any) -> HydrateResult | PanaversityError:
+        """Hydrate where both an end and a refusal are possible; answers which it was."""
+        try:
+            return self.hydrate(**changed)
+        except PanaversityError as refusal:
+            return refusal
 
     def plan(self, **changed: Any) -> HydratePreview:
         return plan_hydrate(self.server, self.options(**changed))

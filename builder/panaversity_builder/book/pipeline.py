@@ -111,9 +111,9 @@ class BookBuild:
         """
         started, began = self.clock.now(), self.clock.stopwatch()
         report = Report(self.options.book_id, started.isoformat(timespec="seconds"), status="failed")
-        with build_lock(self.options.build_dir, self.options.site.folder):
+        with build_lock(self.options.build_dir, self.options.site.folder) as lock:
             try:
-                report.phases = self._settle(listen)
+                report.phases = self._settle(listen, lock)
                 report.status = "done"
             finally:
                 self._fill(report, self.clock.stopwatch() - began)
@@ -126,12 +126,12 @@ class BookBuild:
         except OSError as error:
             self.progress.warn(f"build: no report is written ({error})")
 
-    def _settle(self, listen: Callable[[PhaseEvent], None]) -> list[PhaseResult]:
+    def _settle(self, listen: Callable[[PhaseEvent], None], lock: int) -> list[PhaseResult]:
         records = book_records(self.options.build_dir, self.progress)
         forced = {BOOK.find(word).id for word in self.options.rebuild}
         self.results = run_lifecycle(
             BOOK,
-            self._steps(records, full=HYDRATE.id in forced),
+            self._steps(records, lock, full=HYDRATE.id in forced),
             records,
             rebuild=self.options.rebuild,
             until=self.options.until,
@@ -153,10 +153,10 @@ class BookBuild:
             report.hydrate_files_downloaded = _count(body, "hydrate_files_downloaded")
             report.hydrate_bytes_transferred = _count(body, "hydrate_bytes_transferred")
 
-    def _steps(self, records: RecordFiles, full: bool) -> list[Step]:
+    def _steps(self, records: RecordFiles, lock: int, full: bool) -> list[Step]:
         author, ingest, plan_build, hydrate, docusaurus = BOOK.phases
         site = SitePhase(
-            self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress
+            self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress, lock
         )
         return [
             Step(author, self.doors.scan),

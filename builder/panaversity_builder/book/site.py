@@ -148,15 +148,16 @@ def node_version(site: Site) -> str:
     return answer.stdout.strip()
 
 
-def build_site(site: Site, log: str) -> None:
+def build_site(site: Site, log: str, lock: int | None = None) -> None:
     """Run ``docusaurus build`` in the site's folder; all it prints goes to the file ``log``.
 
+    ``lock`` is a descriptor the build holds too: if we are killed outright, the site stays locked until it ends.
     Raises ``PhaseFailed`` with the exit status and the end of the log, also when the time limit is over.
     """
     command = [node_command(site), docusaurus_entry(site), "build"]
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with open(log, "wb") as file:
-        status = _run(command, site, file.fileno())
+        status = _run(command, site, file.fileno(), () if lock is None else (lock,))
     if status is None:
         raise _failed(log, f"is not done after {site.time_limit:g} s and was stopped", None)
     if status != 0:
@@ -165,7 +166,7 @@ def build_site(site: Site, log: str) -> None:
         raise _failed(log, "wrote no built folder", status)
 
 
-def _run(command: list[str], site: Site, output: int) -> int | None:
+def _run(command: list[str], site: Site, output: int, held: tuple[int, ...]) -> int | None:
     """The exit status, or None when the time limit was over. The process group is gone on return, however it ends."""
     quiet = {**site.environ, "NO_COLOR": "1", "NO_UPDATE_NOTIFIER": "1"}
     quiet.pop("FORCE_COLOR", None)
@@ -177,6 +178,7 @@ def _run(command: list[str], site: Site, output: int) -> int | None:
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=held,
     )
     try:
         return process.wait(site.time_limit)
@@ -208,6 +210,13 @@ def _failed(log: str, problem: str, status: int | None) -> PhaseFailed:
         log=log,
         log_tail=log_tail(log),
     )
+
+
+def log_warnings(log: str) -> int:
+    """How many warnings a log holds."""
+    with contextlib.suppress(OSError), open(log, "rb") as file:
+        return sum(b"[WARNING]" in line for line in file)
+    return 0
 
 
 def log_tail(log: str) -> list[str]:

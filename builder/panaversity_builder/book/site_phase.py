@@ -8,7 +8,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from panaversity_builder.book.site import Site, build_site, built_digest, site_inputs
+from panaversity_builder.book.site import Site, build_site, built_digest, log_warnings, site_inputs
 from panaversity_builder.book.trees import docs_digest
 from panaversity_builder.engine import Presence
 from panaversity_builder.progress import Progress
@@ -28,9 +28,10 @@ def site_build_dir(state_dir: str, site: str) -> str:
 
 
 @contextlib.contextmanager
-def build_lock(build_dir: str, site: str) -> Iterator[None]:
-    """One build of a site at a time. The lock dies with its owner. Raises ``OutputLocked``, or ``ConfigInvalid``
-    when the folder cannot be written.
+def build_lock(build_dir: str, site: str) -> Iterator[int]:
+    """One build of a site at a time: the descriptor of a lock that dies with its owners.
+
+    Raises ``OutputLocked`` while somebody else builds, ``ConfigInvalid`` when the folder cannot be written.
     """
     lock = _lock_file(build_dir)
     try:
@@ -38,7 +39,10 @@ def build_lock(build_dir: str, site: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputLocked("build", site, "is being built by another command", "Wait until it is done") from None
-        yield
+        try:
+            yield lock
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # also for a process of the build that has not quite ended
     finally:
         os.close(lock)
 
@@ -57,10 +61,10 @@ class SitePhase:
     """Phase 5: its inputs, its run, and whether what it built is there."""
 
     def __init__(
-        self, site: Site, build_dir: str, builder_version: str, records: RecordFiles, progress: Progress
+        self, site: Site, build_dir: str, builder_version: str, records: RecordFiles, progress: Progress, lock: int
     ) -> None:
         self._site, self._version = site, builder_version
-        self._records, self._progress = records, progress
+        self._records, self._progress, self._lock = records, progress, lock
         self._kept = KeptFolders(os.path.join(build_dir, "kept"), built_digest)
         self._log = os.path.join(build_dir, "logs", "docusaurus.log")
 
@@ -83,7 +87,9 @@ class SitePhase:
         """Build, keep a copy, and answer the digest of the built folder."""
         docs = docs_digest(self._site.docs)
         self._progress.note(f"docusaurus writes its output to {self._log}")
-        build_site(self._site, self._log)
+        build_site(self._site, self._log, self._lock)
+        if count := log_warnings(self._log):
+            self._progress.warn(f"docusaurus: built with warnings ({count}); read {self._log}")
         if docs_digest(self._site.docs) != docs:
             hint = "Run again when nobody writes there"
             raise PhaseFailed(

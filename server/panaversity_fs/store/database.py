@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
+from panaversity_fs.store.uncut import uncut
 
 Connection = AsyncConnection
 """A running transaction, as use cases hand it from row module to row module."""
@@ -40,20 +41,47 @@ class Database:
         """The write lock and one transaction, committed when the block ends well, rolled back otherwise."""
         async with self._queue:
             with _database_errors(operation):
-                async with self._write_engine.begin() as connection:
+                async with _transaction(self._write_engine) as connection:
                     yield connection
 
     @asynccontextmanager
     async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
         """One snapshot; never waits for a writer."""
         with _database_errors(operation):
-            async with self._read_engine.begin() as connection:
+            async with _transaction(self._read_engine) as connection:
                 yield connection
 
     async def close(self) -> None:
         """Give all connections back."""
         await self._write_engine.dispose()
         await self._read_engine.dispose()
+
+
+class _Steady(AsyncConnection):
+    """A connection no cancellation reaches in the middle of a statement: the driver would keep the lock (F26)."""
+
+    async def execute(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+        return await uncut(super().execute(*arguments, **options))
+
+    async def run_sync(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+        return await uncut(super().run_sync(*arguments, **options))
+
+    async def begun(self) -> None:
+        await self.start()
+        await self.begin()
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction, committed when the block ends well; closing rolls back whatever is not committed."""
+    connection = _Steady(engine)
+    try:
+        await uncut(connection.begun())
+        yield connection
+        await uncut(connection.commit())
+    finally:
+        if connection.sync_connection is not None:
+            await uncut(connection.close())
 
 
 def _prepare(engine: AsyncEngine, begin: str) -> None:

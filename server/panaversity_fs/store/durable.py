@@ -3,37 +3,15 @@
 Knows descriptors and the kernel's promises; does not know what the files are.
 """
 
-import asyncio
 import ctypes
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar, TypeVarTuple
-
-import anyio
-from anyio import to_thread
 
 from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-_Result = TypeVar("_Result")
-_Arguments = TypeVarTuple("_Arguments")
-
-
-async def in_thread(call: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
-    """Run a blocking call in a thread and wait for its end even when cancelled, so that clean-up comes after it (F26).
-
-    anyio's own shield holds against its cancel scopes only; ``Task.cancel`` would let the thread go on unwatched.
-    """
-    running = asyncio.ensure_future(to_thread.run_sync(call, *arguments))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([running])
-        raise
 
 
 def sync_file_system(folder: str) -> None:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from anyio import to_thread
 
 from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
-from panaversity_fs.store.durable import in_thread, make_folder, storage_errors, sync_file_system, sync_folder
+from panaversity_fs.store.durable import make_folder, storage_errors, sync_file_system, sync_folder
+from panaversity_fs.store.uncut import in_thread
 
 _GROUP = 4 * CHUNK
 _FEW = 4

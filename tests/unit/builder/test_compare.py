@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from panaversity_builder.book.compare import compare, load, needs_server
 from panaversity_fs.core.errors import HashMismatch, InvalidArgument, NotFound
 from support.hydrated import BOOK, LESSON, OTHER, Desk

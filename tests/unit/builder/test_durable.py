@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from panaversity_builder import durable
 from panaversity_builder.durable import sync_filesystem, write_all, write_beside
 

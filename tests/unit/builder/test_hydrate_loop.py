@@ -5,6 +5,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+
 from panaversity_builder.book.hydrate import hydrate
 from panaversity_fs.core.errors import InvalidArgument, NotFound
 from panaversity_fs.core.mapping import Numbering
@@ -253,7 +254,7 @@ def test_a_plan_over_a_missing_or_broken_state_says_why_it_would_be_full(desk):
 
 def test_a_result_in_machine_form_has_the_named_metrics(desk):
     document = desk.hydrate().to_json()
-    assert list(document)[0] == "schema_version"
+    assert next(iter(document)) == "schema_version"
     assert document["hydrate_files_downloaded"] == 6
     assert document["hydrate_bytes_transferred"] > 0
     json.dumps(document)

@@ -1,6 +1,7 @@
 """What is decided about each path, without a disk."""
 
 import pytest
+
 from panaversity_builder.book.hydrate.reconcile import Drop, Found, Put, reconcile, settle
 from panaversity_fs.core.digest import digest_of
 
@@ -42,7 +43,7 @@ def test_a_path_of_the_target(ours, found, expected):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"), [(None, "forget"), (OLD, "drop"), (ELSE, "edited"), ("link", "edited"), ("folder", "edited")]
+    ("found", "expected"), [(None, "forget"), (OLD, "drop"), (ELSE, "edited"), ("link", "edited"), ("folder", "forget")]
 )
 def test_a_path_of_ours_that_left_the_book(found, expected):
     decisions = decide({}, {"a": OLD}, {"a": found} if found else {})
@@ -82,6 +83,12 @@ def test_F59_a_folder_that_holds_an_authors_file_makes_no_way(extra):
     assert [o.path for o in decisions.foreign] == ["f"]
 
 
+def test_F53_half_a_change_from_file_to_folder_is_not_taken_for_an_edit():
+    decisions = decide({}, {"a": OLD, "a/x": NEW}, {"a": "folder", "a/x": NEW})
+    assert decisions.drops == (Drop("a/x", NEW),)
+    assert not decisions.edited
+
+
 def test_F53_a_change_that_may_have_happened_is_ours_either_way():
     for here in (OLD, NEW):
         decisions = reconcile({"a": ELSE}, {"a": (OLD, NEW)}, {"a": Found("file", here)}, ())
@@ -110,8 +117,9 @@ class TestEditPolicies:
         decisions = self.settled(Found("file", ELSE), "overwrite", target={})
         assert decisions.drops == (Drop("a", ELSE),)
 
-    def test_F51_overwrite_never_throws_a_folder_away(self):
-        assert [o.path for o in self.settled(Found("folder"), "overwrite").edited] == ["a"]
+    def test_F51_no_policy_moves_a_folder_away(self):
+        for on_edit in ("backup", "overwrite"):
+            assert [o.path for o in self.settled(Found("folder"), on_edit).edited] == ["a"]
 
     def test_F52_no_policy_touches_what_was_never_ours(self):
         found = {"a": Found("file", ELSE)}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from panaversity_builder.book.hydrate.validate import derive, from_text, require_room, require_safe, tree_of
 from panaversity_builder.client import BuildPlan, PlanFile
 from panaversity_fs.core.digest import digest_of
@@ -49,7 +50,11 @@ def test_F62_a_list_that_contradicts_the_manifest_text_is_refused():
     text = render(AFTER)
     content = tuple(f for f in FILES if f.path.startswith("content/"))
     assert from_text(replace(PLAN, files=content), text, KNOWN, "content").entries == AFTER
-    for files in (content[:1], (replace(content[0], current=B), content[1]), (replace(content[0], target=C), content[1])):
+    for files in (
+        content[:1],
+        (replace(content[0], current=B), content[1]),
+        (replace(content[0], target=C), content[1]),
+    ):
         with pytest.raises(HashMismatch):
             from_text(replace(PLAN, files=files), text, KNOWN, "content")
     with pytest.raises(HashMismatch):

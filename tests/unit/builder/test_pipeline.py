@@ -1,7 +1,12 @@
 """The book's lifecycle over real folders, with doors of a few lines in place of a server."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,6 +14,7 @@ import pytest
 from panaversity_builder.book.pipeline import BookBuild, BuildOptions, Doors
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.site_phase import build_lock, site_build_dir
+from panaversity_builder.progress import SILENT, Silent
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import Conflict, OutputLocked, PhaseFailed
 from panaversity_fs.core.mapping import Numbering
@@ -27,6 +33,16 @@ class Answer:
         return self.body
 
 
+class Heard(Silent):
+    """Keeps the warnings."""
+
+    def __init__(self, warnings):
+        self.warnings = warnings
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
 class Desk:
     """An author's files, a site, and doors that copy the one into the other."""
 
@@ -36,6 +52,7 @@ class Desk:
         self.numbering = Numbering.NUMBER_NAME
         self.events, self.fulls = [], []
         self.refusal = None
+        self.progress = SILENT
 
     def doors(self):
         return Doors(self.scan, self.ingest, lambda: Answer(self.scan()), self.hydrate)
@@ -61,7 +78,7 @@ class Desk:
         self.events = []
         site = Site(str(self.site.folder), str(self.site.docs), self.site.environ)
         options = BuildOptions("guide", site, str(self.site.place / ".panaversity"), "1.0", **more)
-        self.run = BookBuild(options, self.doors())
+        self.run = BookBuild(options, self.doors(), self.progress)
         return self.run.run(self.events.append)
 
     @property
@@ -226,6 +243,48 @@ def test_two_builds_of_one_site_do_not_run_at_once(desk):
         desk.build()
     assert caught.value.exit_status == 5
     desk.build()
+
+
+def test_a_site_stays_locked_while_a_build_whose_owner_was_killed_still_runs(desk):
+    desk.build()
+    options = desk.run.options
+    code = (
+        "import fcntl, os, subprocess, sys, time\n"
+        "from panaversity_builder.book.site_phase import build_lock\n"
+        "with build_lock(sys.argv[1], 'site') as lock:\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], pass_fds=(lock,))\n"
+        "    print(child.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code, options.build_dir], stdout=subprocess.PIPE, text=True)
+    with owner:
+        assert owner.stdout is not None
+        child = int(owner.stdout.readline())
+        owner.kill()
+        owner.wait()
+        try:
+            with pytest.raises(OutputLocked):
+                desk.build()
+        finally:
+            os.kill(child, signal.SIGKILL)
+    end = time.monotonic() + 10
+    while True:
+        try:
+            desk.build()
+            break
+        except OutputLocked:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_warnings_of_a_site_that_builds_are_pointed_to(desk):
+    script = desk.site.place / "node_modules/@docusaurus/core/bin/docusaurus.mjs"
+    script.write_text(script.read_text() + "\nprint('[WARNING] broken link in a.md')\n")
+    heard = []
+    desk.progress = Heard(heard)
+    desk.build()
+    (said,) = heard
+    assert "docusaurus: built with warnings (1); read " in said
 
 
 def test_the_report_holds_the_four_named_metrics_and_every_phase(desk):

@@ -124,17 +124,13 @@ def _drops(
     drops = []
     for path in sorted(accepted.keys() - target.keys()):
         here = found.get(path)
-        if here is None or (here.kind == "folder" and _below(path, target)):
-            continue  # nothing to remove: it is gone, or already the folder it is to become
+        if here is None or here.kind == "folder":
+            continue  # our file is gone; a folder of its name is the next file's way, or somebody else's
         if here.digest is not None and here.digest in accepted[path]:
             drops.append(Drop(path, here.digest))
         else:
             edited.append(Obstacle(path, f"{_KIND.get(here.kind, 'was replaced')} and is no longer in the book"))
     return drops
-
-
-def _below(folder: str, paths: Collection[str]) -> bool:
-    return any(path.startswith(folder + "/") for path in paths)
 
 
 class _Ways:
@@ -170,8 +166,8 @@ def settle(
 ) -> Decisions:
     """Apply the edit policy: what stays in ``edited`` and ``foreign`` afterwards stops the run.
 
-    ``backup`` moves every edited thing aside, ``overwrite`` lets the book win over files and links. A folder in a
-    file's place is never thrown away, and what was never ours always stops (P8, F51, F52).
+    ``backup`` moves edited files and links aside, ``overwrite`` lets the book win over them. A folder in a file's
+    place holds what was never ours, and what was never ours always stops (P8, F51, F52).
     """
     if on_edit == "stop" or not decisions.edited:
         return decisions
@@ -179,7 +175,7 @@ def settle(
     edited: list[Obstacle] = []
     for obstacle in decisions.edited:
         path, here = obstacle.path, found[obstacle.path]
-        if here.kind == "folder" and on_edit == "overwrite":
+        if here.kind == "folder":
             edited.append(obstacle)
             continue
         replaced = here.digest if on_edit == "overwrite" else None
