@@ -62,7 +62,7 @@ def configure_logging() -> None:
 class _OneLine(logging.Formatter):
     """Whatever a message holds, it cannot forge another line; tracebacks of bugs keep theirs."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         text = super().formatMessage(record)
         return "".join(c if unicodedata.category(c) not in _UNSAFE else f"\\u{ord(c):04x}" for c in text)
 

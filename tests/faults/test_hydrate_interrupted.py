@@ -12,6 +12,8 @@ import pytest
 from support.failpoints import Failpoint, in_a_child, interrupt, kill
 from support.hydrated import IMAGE, LESSON, OTHER, Desk, folders_of, tree_of
 
+pytestmark = pytest.mark.timeout(3600)  # the exhaustive counts take their time
+
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 KILLS = 500 if FULL else 25
 MINE = {"mine.md": b"author's", "01-Part/01-Chapter/mine.md": b"author's too"}

@@ -11,6 +11,8 @@ from panaversity_builder.book.hydrate.state import LARGEST
 from panaversity_fs.core.errors import LocalEdits
 from support.hydrated import BOOK, LESSON, OTHER, Desk
 
+pytestmark = pytest.mark.timeout(3600)  # the exhaustive counts take their time
+
 STATE_FILES = ["manifest.json", "manifest.txt", "index"]
 
 

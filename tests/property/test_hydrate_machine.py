@@ -5,12 +5,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from panaversity_fs.core.errors import LocalEdits
 from panaversity_fs.core.mapping import Numbering
 from support.hydrated import Desk
+
+pytestmark = pytest.mark.timeout(3600)  # the exhaustive counts take their time
 
 PATHS = [
     "README.md",

@@ -60,10 +60,10 @@ class Database:
 class _Steady(AsyncConnection):
     """A connection no cancellation reaches in the middle of a statement: the driver would keep the lock (F26)."""
 
-    async def execute(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def execute(self, *arguments: Any, **options: Any) -> Any:
         return await uncut(super().execute(*arguments, **options))
 
-    async def run_sync(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def run_sync(self, *arguments: Any, **options: Any) -> Any:
         return await uncut(super().run_sync(*arguments, **options))
 
     async def begun(self) -> None:
