@@ -19,12 +19,16 @@ MAX_WINDOW = 8 * 1024 * 1024
 """Bytes of history a sender may ask us to keep."""
 
 
-def write_pack(changeset: bytes, blobs: BlobSource) -> Iterator[bytes]:
-    """One changeset and its blobs as a zstd-compressed pack."""
+def write_pack(changeset: bytes, blobs: BlobSource, coding: str = "zstd") -> Iterator[bytes]:
+    """One changeset and its blobs as a pack, in the content coding ``zstd`` or ``identity``."""
+    pieces = _gathered(_frames(changeset, blobs))
+    if coding == "identity":
+        yield from pieces
+        return
     import zstandard
 
     packer = zstandard.ZstdCompressor(level=LEVEL).compressobj()
-    for piece in _gathered(_frames(changeset, blobs)):
+    for piece in pieces:
         if out := packer.compress(piece):
             yield out
     yield packer.flush()

@@ -5,7 +5,7 @@ Knows how values become rows; does not decide, and does not know when.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from panaversity_fs.core import audit
 from panaversity_fs.core.audit import GENESIS, AuditEntry
@@ -41,6 +41,7 @@ class Seal:
 
 def time_of_commit(now: datetime, book: BookRow | None) -> datetime:
     """The time of this commit: taken under the lock and strictly later than the last one, whatever the clock does."""
+    now = now.astimezone(UTC)  # the log hashes the text, which comes back from the database in UTC
     return now if book is None else max(now, book.changed_at + timedelta(microseconds=1))
 
 

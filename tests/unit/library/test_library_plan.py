@@ -265,8 +265,10 @@ async def test_a_manifest_known_as_a_sources_becomes_the_books_own_when_it_is_to
 async def test_F32_every_manifest_told_while_writers_write_can_be_read_to_the_end(library: Library) -> None:
     told: set[Digest] = set()
     rng = random.Random(32)
+    writing = 4
 
     async def write(number: int) -> None:
+        nonlocal writing
         held: dict[str, Digest] = {}
         for step in range(12):
             path, data = lesson(rng.randrange(3), number), f"{number} {step}".encode()
@@ -275,9 +277,10 @@ async def test_F32_every_manifest_told_while_writers_write_can_be_read_to_the_en
             if step % 4 == 3:
                 gone = rng.choice(sorted(held))
                 await library.delete(BOOK, gone, CALLER, expected=held.pop(gone))
+        writing -= 1
 
     async def plan() -> None:
-        for _ in range(15):
+        while writing:
             answer = await library.plan(BOOK, None)
             if answer.incarnation:
                 assert answer.persisted
