@@ -98,7 +98,7 @@ def test_Show_1_after_an_edit_exactly_that_file_is_uploaded_and_downloaded(place
     assert changed == {LESSON}
     assert body["phases"][4]["reason"].startswith("previous phase changed")
     (page,) = pages_with(place, "Edited by a test.")
-    assert page.startswith("Part-01/Chapter-01/exercises")
+    assert page.startswith("Part-01/Chapter-01/03-exercises")
 
 
 def test_going_back_restores_the_first_site_without_docusaurus(place, first):

@@ -93,11 +93,13 @@ class Machine(RuleBasedStateMachine):
             file.write_bytes(data)
             self.mine[name] = data
 
-    @rule(path=paths, on_edit=st.sampled_from(["stop", "backup"]))
-    def edit(self, path, on_edit):
-        file = self.desk.out / path
-        if not file.is_file() or file.is_symlink():
+    @rule(number=st.integers(0, 20), on_edit=st.sampled_from(["stop", "backup"]))
+    def edit(self, number, on_edit):
+        ours = sorted(self.desk.tree.keys() - self.mine.keys())
+        if not ours or self.lost_index:
             return
+        path = ours[number % len(ours)]
+        file = self.desk.out / path
         old = file.read_bytes()
         file.write_bytes(b"edited")
         before = self.desk.tree
@@ -106,17 +108,24 @@ class Machine(RuleBasedStateMachine):
             assert path in [o["path"] for o in outcome.details["paths"]]
             assert self.desk.tree == before
             file.write_bytes(old)
-        else:
+        elif path in self.desk.source_paths() or on_edit == "backup":
             assert on_edit == "backup"
             aside = [p.read_bytes() for p in (self.desk.state / "edits").iterdir()]
             assert b"edited" in aside
+
+    @rule()
+    def hydrate(self):
+        self.check("all", False, "source")
 
     @rule(
         scope=st.sampled_from(["all", "content", "assets"]),
         full=st.booleans(),
         tree=st.sampled_from(["source", "storage"]),
     )
-    def hydrate(self, scope, full, tree):
+    def hydrate_otherwise(self, scope, full, tree):
+        self.check(scope, full, tree)
+
+    def check(self, scope, full, tree):
         outcome = self.desk.attempt(scope=scope, full_rebuild=full, tree=tree)
         if isinstance(outcome, LocalEdits):
             # without an index old files are nobody's: they may stand in the way, and nothing else may

@@ -100,9 +100,7 @@ class BookMachine(RuleBasedStateMachine):
         expected = self.expected(path, which)
         key = self._key() if keyed else None
         refusal = self.judged(path, expected)
-        answer = self.attempt(
-            self.library.write(BOOK, path, data, CALLER, expected=expected, idempotency_key=key)
-        )
+        answer = self.attempt(self.library.write(BOOK, path, data, CALLER, expected=expected, idempotency_key=key))
         if refusal is None and not self.apply({path: data}, []):
             refusal = SchemaViolation
         self._compare(answer, refusal)
@@ -165,9 +163,7 @@ class BookMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def repeat_a_request(self, data: st.DataObject) -> None:
         key, (path, content, expected), first = data.draw(st.sampled_from(self.answers))
-        again = self.run(
-            self.library.write(BOOK, path, content, CALLER, expected=expected, idempotency_key=key)
-        )
+        again = self.run(self.library.write(BOOK, path, content, CALLER, expected=expected, idempotency_key=key))
         assert again == first
 
     @rule()

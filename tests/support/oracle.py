@@ -6,6 +6,7 @@ every injected fault. It repairs nothing and answers what it saw, so that a test
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from zlib import crc32
 
 from sqlalchemy import select, text
@@ -110,7 +111,7 @@ class _Oracle:
         assert first_break(log) is None, f"{book.book_id}: the audit chain breaks at {first_break(log)}"
         assert len(log) == book.chain_seq, f"{book.book_id}: the head counts {book.chain_seq} of {len(log)} entries"
         assert not log or log[-1][1] == book.chain_head, f"{book.book_id}: the head is not the last entry's hash"
-        for (before, _), (after, _) in zip(log, log[1:], strict=False):
+        for (before, _), (after, _) in pairwise(log):
             assert (before.timestamp, before.revision) <= (after.timestamp, after.revision), "time or revision fell"
         said = {(e.path, e.user_id): e.new_hash for e, _ in log if e.status == "success" and e.path}
         held = {(r.path, r.user_id): None if r.deleted else r.sha256 for r in rows if r.book_id == book.book_id}
@@ -134,7 +135,7 @@ class _Oracle:
             assert self._bytes[backing.key.name] == now, "the current manifest is not the journal's"
 
     def _nothing_is_left(self, known: Collection[BlobRow], pinned: set[str], killed: bool) -> None:
-        orphans = {name for name in self._names - {row.key.name for row in known}}
+        orphans = self._names - {row.key.name for row in known}
         if killed:
             orphans = {name for name in orphans if name.rsplit("/", 1)[1] not in pinned}
         else:

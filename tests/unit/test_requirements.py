@@ -1,4 +1,4 @@
-"""Every requirement is named by a test, or says which later part brings it.
+"""Every requirement is named by a test or a benchmark, or says which later part brings it.
 
 Reads the sources of the tests; does not know whether a test that bears a number proves what the number asks.
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-ROW = re.compile(r"^\| ((?:FR|SC)-\d{3}|R\d|I\d) \| (\d?) ?\| (.+) \|$", re.MULTILINE)
+BENCHMARKS = TESTS.parent / "benchmarks" / "run.py"
+ROW = re.compile(r"^\| ((?:FR|SC)-\d{3}|R\d|I\d) \| (\d|bench|) ?\| (.+) \|$", re.MULTILINE)
 ROWS = ROW.findall((TESTS / "requirements.md").read_text(encoding="utf-8"))
 NUMBER = re.compile(r"(?<![A-Za-z0-9])(?:(FR|SC)[-_](\d{3})|([RI]\d))(?![A-Za-z0-9])")
 
@@ -47,6 +48,13 @@ def test_the_list_is_complete() -> None:
 @pytest.mark.parametrize("number", [number for number, part, _ in ROWS if not part])
 def test_a_requirement_of_this_part_is_named_by_a_test(number: str, named: set[str]) -> None:
     assert number in named
+
+
+@pytest.mark.parametrize("number", [number for number, part, _ in ROWS if part == "bench"])
+def test_a_requirement_of_speed_or_memory_is_named_by_a_benchmark(number: str) -> None:
+    figures = ast.parse(BENCHMARKS.read_text(encoding="utf-8"))
+    told = [ast.get_docstring(node) or "" for node in ast.walk(figures) if isinstance(node, ast.FunctionDef)]
+    assert number in {found for text in told for found in numbers_of(text)}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import BookGone, InvalidArgument, NotFound, Unavailable
+from panaversity_fs.core.errors import BookGone, InvalidArgument, NotFound
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.paths import BASE, require_path
 from panaversity_fs.library import rows
@@ -47,20 +47,18 @@ class Commit:
     async def run(self) -> CommitResult:
         """Carry it out. Raises the refusal after recording it; nothing is changed then."""
         try:
-            for _ in range(_FORESIGHTS):
+            for left in reversed(range(_FORESIGHTS)):
                 expected = await self._foresee() if self._promise else None
                 if isinstance(expected, CommitResult):
                     return expected
                 await self._staging.publish()
-                result = await self._transact(expected)
+                result = await self._transact(expected, insist=left == 0)
                 if result is not None:
                     return result
         except Refused as refused:
             await self._record_refusals(refused)
             raise refused.answer from None
-        raise Unavailable(
-            self._changeset.operation, self._book_id, "the book changed all the time", "Send the request again"
-        )
+        raise AssertionError("the last look is insisted on")
 
     async def _foresee(self) -> Digest | CommitResult:
         """The manifest this commit would make now, its text staged; or the answer if the request was carried out."""
@@ -72,15 +70,21 @@ class Commit:
         await self._staging.store_bytes(after.manifest_hash, after.text)
         return after.manifest_hash
 
-    async def _transact(self, expected: Digest | None) -> CommitResult | None:
-        """One transaction; None when the manifest is not the foreseen one and nothing was done."""
+    async def _transact(self, expected: Digest | None, insist: bool) -> CommitResult | None:
+        """One transaction; None when the manifest is not the foreseen one and nothing was done.
+
+        ``insist`` stores the right text under the lock instead, so that busy writers cannot starve a promise.
+        """
         async with self._context.database.write(self._changeset.operation) as connection:
             book, view = await self._load(connection, lock=True)
             if answer := await self._replayed(connection):
                 return answer
             decision = decide(book, view, self._changeset)
             if expected is not None and decision.view.manifest_hash != expected:
-                return None
+                if not insist:
+                    return None
+                expected = decision.view.manifest_hash
+                await self._staging.store_under_lock(expected, decision.view.text)
             result, named = await self._write(connection, book, view, decision, expected)
         self._staging.committed(named)
         self._context.views.keep(self._book_id, decision.view)

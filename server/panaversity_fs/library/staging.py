@@ -61,6 +61,12 @@ class Staging:
         self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
         return self.stored[digest]
 
+    async def store_under_lock(self, digest: Digest, data: bytes) -> None:
+        """Store and publish one small blob inside the very transaction that will name it: no pin is needed there."""
+        self._pinned.add(digest)
+        self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
+        await self.publish()
+
     async def publish(self) -> None:
         """Make everything taken so far durable; still unnamed, so invisible to readers."""
         await self._batch.publish()

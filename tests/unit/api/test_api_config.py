@@ -7,7 +7,7 @@ from panaversity_fs.config import Settings, is_loopback
 from panaversity_fs.core.errors import ConfigInvalid
 
 
-def test_the_defaults_are_those_of_the_table() -> None:
+def test_FR_029_the_defaults_are_those_of_the_table() -> None:
     settings = Settings.read({})
     assert settings.database_url == "sqlite+aiosqlite:///./panaversity_fs.db"
     assert (settings.host, settings.port, settings.storage_backend) == ("127.0.0.1", 8000, "fs")

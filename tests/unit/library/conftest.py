@@ -1,5 +1,7 @@
 """Asynchronous tests run on asyncio; each gets an empty store and its library, and ends under the oracle."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,9 +17,23 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with this version's tables and nothing else, to be copied: migrating is tested elsewhere."""
+    store = new_store(tmp_path_factory.mktemp("empty"))
+
+    async def make() -> None:
+        async with store.open():
+            pass
+
+    asyncio.run(make())
+    return store.folder / "store.db"
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, empty_database: Path) -> Store:
     """An empty store in memory and one database file."""
+    shutil.copy(empty_database, tmp_path)
     return new_store(tmp_path)
 
 

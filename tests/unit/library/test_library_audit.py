@@ -1,4 +1,4 @@
-"""The log: one entry an operation, in the same transaction, chained without a gap (FR-020..023, R6, R7, SC-009, F40)."""
+"""The log: one entry an operation, in the same transaction, chained without a gap (FR-020..023, R6, R7, SC-009)."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

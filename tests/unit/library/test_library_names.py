@@ -63,7 +63,9 @@ async def test_narrowing_needs_every_path_to_conform(library: Library) -> None:
     assert await paths(library) == [lesson(1)]
 
 
-@pytest.mark.parametrize("path", ["lesson.md", "other/01-A/01-B/01-c.md", "static/fonts/x.woff", "content", "static/img"])
+@pytest.mark.parametrize(
+    "path", ["lesson.md", "other/01-A/01-B/01-c.md", "static/fonts/x.woff", "content", "static/img"]
+)
 async def test_FR_008_nothing_lies_outside_content_and_static(library: Library, path: str) -> None:
     with pytest.raises(SchemaViolation):
         await ingest(library, {path: b"x"})
@@ -98,9 +100,7 @@ async def test_F45_the_refusal_names_both(library: Library) -> None:
     await ingest(library, {"content/A.md": b"1"})
     with pytest.raises(SchemaViolation) as refusal:
         await ingest(library, {"content/a.md": b"2"})
-    assert str(refusal.value) == (
-        "ingest: content/a.md: collides with A.md. Give one of the two another name."
-    )
+    assert str(refusal.value) == ("ingest: content/a.md: collides with A.md. Give one of the two another name.")
 
 
 @pytest.mark.parametrize(("one", "other"), COLLIDING[:-1])

@@ -83,7 +83,7 @@ async def counted(database: Database) -> int:
         return int((await connection.execute(text("SELECT value FROM store_facts WHERE name = 'count'"))).scalar_one())
 
 
-async def test_F25_fifty_concurrent_read_modify_writes_lose_nothing(database: Database) -> None:
+async def test_FR_030_F25_fifty_concurrent_read_modify_writes_lose_nothing(database: Database) -> None:
     await start_counting(database)
     await count_up(database, 50)
     assert await counted(database) == 50
@@ -119,10 +119,14 @@ async def test_a_read_is_one_snapshot_and_waits_for_nobody(database: Database) -
 
 async def test_a_write_that_fails_changes_nothing_and_gives_the_lock_back(database: Database) -> None:
     await start_counting(database)
-    with pytest.raises(RuntimeError, match="on purpose"):
+
+    async def fail() -> None:
         async with database.write("test") as connection:
             await connection.execute(text("UPDATE store_facts SET value = '99' WHERE name = 'count'"))
             raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await fail()
     assert await counted(database) == 0
     await count_up(database, 1)
     assert await counted(database) == 1

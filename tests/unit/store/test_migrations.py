@@ -36,7 +36,7 @@ def description(connection: Connection) -> list[tuple[str, str]]:
     return [(name, sql) for name, sql in rows if not name.startswith("alembic")]
 
 
-async def test_migrations_make_the_tables_that_are_described(database: Database) -> None:
+async def test_FR_001_FR_031_migrations_make_the_tables_that_are_described_on_the_first_run(database: Database) -> None:
     async with database.read("test") as connection:
         found = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
     assert found == []
@@ -55,7 +55,9 @@ async def test_migrations_make_the_very_constraints_and_indexes_that_are_describ
             table: (
                 sorted((c["name"] or "", c["sqltext"]) for c in looking.get_check_constraints(table)),
                 looking.get_pk_constraint(table)["constrained_columns"],
-                sorted((i["name"] or "", tuple(i["column_names"]), bool(i["unique"])) for i in looking.get_indexes(table)),
+                sorted(
+                    (i["name"] or "", tuple(i["column_names"]), bool(i["unique"])) for i in looking.get_indexes(table)
+                ),
                 sorted(c["name"] or "" for c in looking.get_unique_constraints(table)),
                 [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in looking.get_columns(table)],
             )
