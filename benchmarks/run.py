@@ -73,7 +73,7 @@ def book_figures(place: Scene) -> None:
     changed = repeat(RUNS, delta)[0]
     report("hydrate-5-changed", changed.seconds, 0.35, "s")
     answer = data(changed.output)
-    report("hydrate-5-changed-received", float(str(answer["bytes_received"])) / 1024, 60, "KiB")
+    report("hydrate-5-changed-received", float(str(answer["hydrate_bytes_transferred"])) / 1024, 60, "KiB")
     report("hydrate-5-changed-requests", float(str(answer["requests"])), 2, "")
     report("hydrate-unchanged-requests", float(str(data(same.output)["requests"])), 1, "")
     report("client-peak-memory", max(r.peak_bytes for r in peaks) / MIB, 80, "MiB")

@@ -67,6 +67,7 @@ class Machine(RuleBasedStateMachine):
         path = self.desk.state / name
         if path.exists() and not (name == "index" and not (self.desk.state / "manifest.txt").exists()):
             path.write_bytes(path.read_bytes()[:cut])
+            self.lost_index |= name == "index"
 
     @rule(seconds=st.integers(3, 10))
     def rest(self, seconds):
@@ -108,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             assert path in [o["path"] for o in outcome.details["paths"]]
             assert self.desk.tree == before
             file.write_bytes(old)
-        elif path in self.desk.source_paths() or on_edit == "backup":
+        else:
             assert on_edit == "backup"
             aside = [p.read_bytes() for p in (self.desk.state / "edits").iterdir()]
             assert b"edited" in aside

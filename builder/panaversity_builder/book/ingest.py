@@ -7,7 +7,7 @@ and ``book.three_way``. Does not know terminals or how a server is reached; it n
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from panaversity_builder.book.ingest_plan import (
@@ -77,6 +77,7 @@ class IngestResult:
     diverged_files: tuple[str, ...]
     kept_files: tuple[str, ...]
     ignored_files: tuple[Refusal, ...] = field(repr=False)
+    requests: int = 0
 
     @property
     def changed(self) -> int:
@@ -102,6 +103,7 @@ class IngestResult:
             "dry_run": self.dry_run,
             "numbering": self.numbering,
             "moved": self.moved,
+            "requests": self.requests,
             "diverged_files": list(self.diverged_files),
             "kept_files": list(self.kept_files),
             "ignored_files": [ignored.to_json() for ignored in self.ignored_files],
@@ -124,12 +126,14 @@ def ingest(
     """
     require_book_id(options.book_id, "ingest")
     allowed_deletes(options.max_deletes, 0)
+    before = server.traffic.requests
     state = IngestState(options.state_dir, options.book_id, options.source_dir, progress)
     for left in reversed(range(READS)):
         tree = scan(options.source_dir, state.marks, progress=progress, clock=clock)
         state.save_marks()
         try:
-            return _ingest(server, options, tree, state, progress, new_key)
+            result = _ingest(server, options, tree, state, progress, new_key)
+            return replace(result, requests=server.traffic.requests - before)
         except SourceChanged as changed:
             if not left:
                 raise

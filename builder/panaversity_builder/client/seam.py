@@ -93,6 +93,10 @@ class Traffic:
     received: int = 0
     sent: int = 0
 
+    def since(self, before: "Traffic") -> "Traffic":
+        """What was spent after ``before`` was copied from this."""
+        return Traffic(self.requests - before.requests, self.received - before.received, self.sent - before.sent)
+
 
 PackMember = tuple[Digest, int, Iterator[bytes]]
 """One blob of a pack: digest asked for, exact size in bytes, and its bytes, to be read before the next member."""

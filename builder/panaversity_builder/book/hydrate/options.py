@@ -55,6 +55,7 @@ class HydrateResult:
     unchanged: int
     files_downloaded: int
     bytes_transferred: int
+    requests: int
     output_dir: str
     numbering: Numbering | None
     revision: int
@@ -73,6 +74,7 @@ class HydrateResult:
             "unchanged": self.unchanged,
             "hydrate_files_downloaded": self.files_downloaded,
             "hydrate_bytes_transferred": self.bytes_transferred,
+            "requests": self.requests,
             "output_dir": self.output_dir,
             "numbering": self.numbering,
             "revision": self.revision,

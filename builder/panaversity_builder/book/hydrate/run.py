@@ -9,7 +9,7 @@ Knows when each step happens and what its failure means to the user; how each is
 import contextlib
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from panaversity_builder.book.hydrate import state as states
@@ -43,7 +43,7 @@ from panaversity_builder.book.hydrate.staging import Staging
 from panaversity_builder.book.hydrate.state import State, StateFiles
 from panaversity_builder.book.hydrate.tree import TreeOnDisk, believable, judge, parents
 from panaversity_builder.book.hydrate.validate import require_room
-from panaversity_builder.client import Server
+from panaversity_builder.client import Server, Traffic
 from panaversity_builder.durable import sync_filesystem
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_fs.core.digest import Digest
@@ -164,7 +164,7 @@ class _Run:
         self.sizes: Mapping[Digest, int] = {}
 
     def run(self) -> HydrateResult:
-        received = self.server.traffic.received
+        before = replace(self.server.traffic)
         state = self.files.read()
         ground = ask(self.server, self.options, state, self.progress)
         require_manifest_file_apart(self.options, ground.target)
@@ -177,7 +177,7 @@ class _Run:
             downloaded, folders = self._change(ground, scene, state)
         self._remember(ground, scene, state, folders)
         mode, reason = _mode(ground, scene)
-        return _result(ground, scene, self.options, mode, reason, downloaded, self.server.traffic.received - received)
+        return _result(ground, scene, self.options, mode, reason, downloaded, self.server.traffic.since(before))
 
     def _tidy_state(self, state: State) -> None:
         """Put away what could not be read, and what a full rebuild asks to forget (FR-304); the index stays."""
@@ -277,7 +277,7 @@ def _new_folders(decisions: Decisions, tree: TreeOnDisk) -> set[str]:
 
 
 def _result(
-    ground: Ground, scene: _Scene, options: HydrateOptions, mode: Mode, reason: str, downloaded: int, received: int
+    ground: Ground, scene: _Scene, options: HydrateOptions, mode: Mode, reason: str, downloaded: int, spent: Traffic
 ) -> HydrateResult:
     decisions = scene.decisions
     added = sum(put.old is None for put in decisions.puts)
@@ -291,7 +291,8 @@ def _result(
         deleted=len(decisions.drops),
         unchanged=len(decisions.keep),
         files_downloaded=downloaded,
-        bytes_transferred=received,
+        bytes_transferred=spent.received,
+        requests=spent.requests,
         output_dir=options.output_dir,
         numbering=ground.identity.numbering,
         revision=ground.revision,
