@@ -86,14 +86,16 @@ def large_files(place: Scene) -> None:
     words = ("--book-id", "large", "--source-dir", str(source))
     run_with_memory(place.panaversity("ingest", *words), place.environment)
     idle = run_with_memory(place.panaversity("ingest", *words), place.environment)
-    lesson = b"A line of a very long lesson, numbered as we go along.\n" * (50 * MIB // 55)
-    (source / "01-Part-1" / "01-chapter-1-1" / "99-long.md").write_bytes(lesson)
-    with (
-        (source / "01-Part-1" / "01-chapter-1-1" / "img" / "big.png").open("wb") as asset,
-        open("/dev/urandom", "rb") as noise,
-    ):
-        for _ in range(300):
-            asset.write(noise.read(MIB))
+    folder = source / "01-Part-1" / "01-chapter-1-1"
+    # In small pieces: a child's peak begins with what its parent held when it was started.
+    with (folder / "99-long.md").open("wb") as lesson:
+        for number in range(50 * 1024):
+            lesson.write(
+                b"%07d A line of a very long lesson, and then some more of it. %s\n" % (number, b"word " * 191)
+            )
+    with (folder / "img" / "big.png").open("wb") as asset, open("/dev/urandom", "rb") as noise:
+        for _ in range(300 * 16):
+            asset.write(noise.read(MIB // 16))
     output = str(place.memory / "large")
     for name, command in (
         ("up", place.panaversity("ingest", *words)),

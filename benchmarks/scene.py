@@ -48,7 +48,9 @@ def scene() -> Iterator[Scene]:
         tempfile.TemporaryDirectory(prefix="bench-", dir=shm if shm.is_dir() else None) as memory,
         _server(Path(disk) / "store") as (pid, url),
     ):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PANAVERSITY", "DATABASE_URL"))}
+        # Users keep compiled modules; an environment that forbids them would measure the compiler.
+        left_out = ("PANAVERSITY", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         environment |= {"PANAVERSITY_MCP_URL": url, "PANAVERSITY_AGENT_ID": "bench"}
         yield Scene(Path(disk), Path(memory), environment, pid, url)
 
