@@ -7,7 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-NODE = f"#!{sys.executable}\n" + """
+NODE = (
+    f"#!{sys.executable}\n"
+    + """
 import os, runpy, sys
 if sys.argv[1:] == ["--version"]:
     print(os.environ.get("FAKE_NODE_VERSION", "v20.0.0"))
@@ -15,6 +17,7 @@ else:
     sys.argv = sys.argv[1:]
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
+)
 DOCUSAURUS = """
 import os, shutil, sys
 assert sys.argv[1:] == ["build"], sys.argv

@@ -17,6 +17,7 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import BASE, require_book_id, require_path
 from panaversity_fs.core.schema import Schema
 from panaversity_fs.library import planning, reading, telling
+from panaversity_fs.library.absence import gone
 from panaversity_fs.library.answers import (
     BookInfo,
     Caller,
@@ -28,7 +29,7 @@ from panaversity_fs.library.answers import (
     PlanFile,
     Scope,
 )
-from panaversity_fs.library.commit import Commit, gone, open_staging
+from panaversity_fs.library.commit import Commit, open_staging
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.deciding import CREATE
 from panaversity_fs.library.reading import Blob

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import BookGone, InvalidArgument, NotFound
+from panaversity_fs.core.errors import InvalidArgument
 from panaversity_fs.core.manifest import parse
-from panaversity_fs.core.paths import BASE, require_path
+from panaversity_fs.core.paths import require_path
 from panaversity_fs.library import rows
+from panaversity_fs.library.absence import gone
 from panaversity_fs.library.answers import Caller, CommitResult, Outcome, count_modes
 from panaversity_fs.library.context import Context, require_writer
 from panaversity_fs.library.deciding import Decision, Refused, decide
@@ -66,7 +67,7 @@ class Commit:
             book, view = await self._load(connection, lock=False)
             if answer := await self._replayed(connection):
                 return answer
-            after = decide(book, view, self._changeset).view
+            after = decide(self._book_id, book, view, self._changeset).view
         await self._staging.store_bytes(after.manifest_hash, after.text)
         return after.manifest_hash
 
@@ -79,7 +80,7 @@ class Commit:
             book, view = await self._load(connection, lock=True)
             if answer := await self._replayed(connection):
                 return answer
-            decision = decide(book, view, self._changeset)
+            decision = decide(self._book_id, book, view, self._changeset)
             if expected is not None and decision.view.manifest_hash != expected:
                 if not insist:
                     return None
@@ -194,22 +195,9 @@ def _usable(key: str, changeset: Changeset) -> str:
     return key
 
 
-def gone(operation: str, book_id: str) -> BookGone:
-    """A deleted book answers that it is gone, never that it is empty (F41)."""
-    return BookGone(operation, book_id, "the book was deleted", "Create it again under this or another id")
-
-
 async def open_staging(context: Context, book_id: str, caller: Caller, operation: str) -> Staging:
     """A staging for this book's present life, or for the one its first write will begin."""
     require_writer(context, book_id, caller, operation)
     async with context.database.read(operation) as connection:
         book = await find_book(connection, book_id)
     return Staging(context, book_id, book.incarnation if book else 1, caller.subject)
-
-
-def no_book(operation: str, book_id: str) -> NotFound:
-    """Nobody created a book of this name."""
-    return NotFound(
-        operation, book_id, "no such book", "Look at list_books, or create it by writing to it",
-        kind="book", book_id=book_id, user_id=BASE,
-    )  # fmt: skip

@@ -12,6 +12,7 @@ from panaversity_fs.core.errors import Conflict, PanaversityError, SchemaViolati
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import NameIndex
 from panaversity_fs.core.schema import Schema, require_place
+from panaversity_fs.library.absence import no_book
 from panaversity_fs.library.views import BookView, Change, Held, source_of
 from panaversity_fs.store.books import BookRow
 
@@ -46,11 +47,14 @@ class Refused(Exception):
         self.answer = answer
 
 
-def decide(book: BookRow | None, view: BookView, changeset: Changeset) -> Decision:
-    """Judge every operation, then the book that would result. Raises ``Refused``, ``InvalidArgument``, ``Conflict``."""
+def decide(book_id: str, book: BookRow | None, view: BookView, changeset: Changeset) -> Decision:
+    """Judge every operation, then the book that would result. Raises ``Refused``, ``InvalidArgument``, ``Conflict``,
+    ``NotFound``."""
     verb = changeset.operation
     if verb == CREATE and book is not None:
         raise Conflict(CREATE, book.book_id, "the book exists", "Write to it, or choose another id")
+    if book is None and verb != CREATE and not changeset.digests():
+        raise no_book(verb, book_id)  # deleting nothing must not bring a book about
     verdicts, refusals = judge_all(changeset.operations, view.digests_by_path, verb)
     if refusals:
         raise Refused(refusals, _one_answer(refusals, verb))

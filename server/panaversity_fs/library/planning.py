@@ -4,8 +4,8 @@ from panaversity_fs.core.digest import EMPTY, Digest, short
 from panaversity_fs.core.errors import NotFound
 from panaversity_fs.core.manifest import changed_paths, parse
 from panaversity_fs.core.paths import require_book_id
+from panaversity_fs.library.absence import gone
 from panaversity_fs.library.answers import MAX_PLAN_FILES, ChangeType, Plan, PlanFile, Scope
-from panaversity_fs.library.commit import gone
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.telling import manifest_text, tell
 from panaversity_fs.library.views import BookView
@@ -41,7 +41,7 @@ async def plan(context: Context, book_id: str, known: Digest | None, scope: Scop
     files = [_plan_file(path, have, view) for path in changed_paths(have, view.digests_by_path)]
     files = [file for file in files if file.path.startswith(_TOPS[scope])]
     return Plan(
-        status="unchanged" if known is not None and warning is None and not files else "changed",
+        status="unchanged" if known == view.manifest_hash else "changed",
         manifest_hash=view.manifest_hash, numbering=book.numbering, schema=book.schema, revision=book.revision,
         store_id=context.store_id, incarnation=book.incarnation, ingest_manifest=book.ingest_manifest,
         files=tuple(files[:MAX_PLAN_FILES]), changed_count=len(files), total_files=len(view.entries),

@@ -7,7 +7,7 @@ from panaversity_fs.core.digest import EMPTY, Digest, short
 from panaversity_fs.core.errors import NotFound
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.library import rows
-from panaversity_fs.library.commit import gone, no_book
+from panaversity_fs.library.absence import gone, no_book
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView

@@ -107,19 +107,20 @@ class LocalBatch:
         with storage_errors("store"):
             path = await in_thread(self._temporary, key)
             descriptor = _create(path)
-            try:
-                async for piece in chunks:
-                    checker.update(piece)
+        try:
+            async for piece in chunks:  # what the sender raises is not the disk's fault
+                checker.update(piece)
+                with storage_errors("store"):
                     await in_thread(_write_all, descriptor, piece)
-                stored = checker.finish()
-                if self._taken.setdefault(key, path) != path:
-                    os.unlink(path)  # the batch holds these very bytes already
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(path)
-                raise
-            finally:
-                os.close(descriptor)
+            stored = checker.finish()
+            if self._taken.setdefault(key, path) != path:
+                os.unlink(path)  # the batch holds these very bytes already
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(path)
+            raise
+        finally:
+            os.close(descriptor)
         return stored
 
     async def add_bytes(self, key: BlobKey, data: bytes) -> Stored:

@@ -303,3 +303,12 @@ async def test_a_commit_of_settings_only_keeps_the_manifest(library: Library) ->
     await library.commit(BOOK, Changeset((), numbering=Numbering.NAME_NUMBER), CALLER)
     after = await library.plan(BOOK, before.manifest_hash)
     assert (after.manifest_hash, after.revision, after.numbering) == (before.manifest_hash, 2, Numbering.NAME_NUMBER)
+
+
+async def test_a_plan_of_one_scope_is_unchanged_only_when_the_whole_manifest_is(library: Library) -> None:
+    await ingest(library, {"content/a.md": b"1"})
+    before = await library.plan(BOOK, None)
+    await ingest(library, {"static/img/@/a.png": b"2"})
+    moved = await library.plan(BOOK, before.manifest_hash, "content")
+    assert (moved.status, moved.files) == ("changed", ())
+    assert (await library.plan(BOOK, moved.manifest_hash, "content")).status == "unchanged"

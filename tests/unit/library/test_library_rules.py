@@ -1,5 +1,6 @@
 """Writes and deletes by the rules of conflict, over a real store (FR-002..005, R3, SC-003, P2, P5)."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import anyio
@@ -135,6 +136,23 @@ async def compete(library: Library, expected: Digest | None) -> tuple[list[str],
         for number in range(16):
             tasks.start_soon(one, number)
     return won, lost
+
+
+async def test_R3_a_changeset_of_deletes_alone_brings_no_book_about(library: Library) -> None:
+    for operation in ("ingest", "delete_content"):
+        with pytest.raises(NotFound):
+            await library.commit(BOOK, Changeset((Delete(PATH),), operation=operation), CALLER)
+    assert await library.book(BOOK) is None
+
+
+async def test_FR_002_a_sender_that_breaks_off_is_not_called_a_broken_disk(store: Store) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise ConnectionResetError("the sender went away")
+
+    async with store.open() as library:
+        with pytest.raises(ConnectionResetError):
+            await library.put_blob(BOOK, NEW, CALLER, broken(), None)
 
 
 async def test_SC_003_of_sixteen_concurrent_updates_exactly_one_wins(library: Library) -> None:
