@@ -137,14 +137,19 @@ class Folder:
 
     def make_folder(self, path: str) -> None:
         """Let a folder be there, its parents too. Raises ``Changed`` when something else is."""
-        if not path or ((status := self.status(path)) and stat.S_ISDIR(status.st_mode)):
+        if not path or self._is_folder(path):
             return
         folder, name = _split(path)
         self.make_folder(folder)
         try:
             os.mkdir(name, 0o755, dir_fd=self._at(folder))
         except FileExistsError:
-            raise Changed(path) from None
+            if not self._is_folder(path):  # it is one when another run was quicker
+                raise Changed(path) from None
+
+    def _is_folder(self, path: str) -> bool:
+        status = self.status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
     def create(self, path: str) -> int:
         """A descriptor to write a new file, mode 0644 less the umask. Raises ``FileExistsError``."""
