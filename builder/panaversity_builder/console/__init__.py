@@ -8,12 +8,14 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from panaversity_builder.console.texts import error_lines, phase_line
-from panaversity_builder.engine import PhaseEvent
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_fs.core.errors import PanaversityError
+
+if TYPE_CHECKING:
+    from panaversity_builder.engine import PhaseEvent
 
 Format = Literal["text", "json"]
 SCHEMA_VERSION = 1
@@ -88,7 +90,7 @@ class Console:
         """One line beside the result."""
         self._err = _write(self._err, line + "\n")
 
-    def phase(self, event: PhaseEvent) -> None:
+    def phase(self, event: "PhaseEvent") -> None:
         """How a lifecycle comes along, one line an event worth one."""
         line = phase_line(event, self.manner.verbosity)
         if line and self.manner.verbosity >= 0:

@@ -4,10 +4,13 @@ Written for a reader at two in the morning: subject, fact, next step. Pure; know
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from panaversity_builder.engine import PhaseEvent
 from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.core.paths import shown
+
+if TYPE_CHECKING:  # only a build has phases, and its engine need not be loaded to print an ingest
+    from panaversity_builder.engine import PhaseEvent
 
 LISTED = 20
 """Particulars shown of a long list; ``--format json`` holds them all."""
@@ -60,7 +63,7 @@ def counted(body: Mapping[str, object], words: Sequence[str]) -> str:
     return ", ".join(f"{body[word]} {word}" for word in words if body.get(word))
 
 
-def phase_line(event: PhaseEvent, verbosity: int) -> str | None:
+def phase_line(event: "PhaseEvent", verbosity: int) -> str | None:
     """One line about one phase. What always runs, and what is as it was, is news only for who asked for more."""
     if verbosity < 1 and event.kind != "failed" and (event.phase.volatile or event.kind == "cached"):
         return None
