@@ -1,14 +1,17 @@
-"""Audit entries and the per-book hash chain (DESIGN 9; FR-020..023, R6, S36).
+"""Audit entries, the per-book hash chain and its checkpoints (DESIGN 9; FR-020..023, R6, S36, S37).
 
 ``entry_hash`` covers the previous entry hash and every field of the entry, so that changing, deleting, inserting or
-reordering entries breaks the chain. Does not know where entries are kept; who calls has the head.
+reordering entries breaks the chain. What a chain cannot show (RELIABILITY 5) is left to checkpoints kept elsewhere.
+Does not know where entries are kept; who calls has the head.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
 
 from panaversity_fs.core.digest import Digest, digest_of
+from panaversity_fs.core.merkle import Edge, consistent, extend, root_of
 
 GENESIS: Digest = Digest("0" * 64)
 """What stands for the entry before the first one of a book's incarnation."""
@@ -38,9 +41,13 @@ class AuditEntry:
     execution_time_ms: int
 
 
+_FIELDS = sorted(field.name for field in fields(AuditEntry))
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(entry: AuditEntry) -> bytes:
     """The bytes that are hashed: JSON with sorted keys, no spaces, UTF-8."""
-    return json.dumps(asdict(entry), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode({name: getattr(entry, name) for name in _FIELDS}).encode()
 
 
 def entry_hash(previous: Digest, entry: AuditEntry) -> Digest:
@@ -57,22 +64,112 @@ def chain(head: Digest, entries: Iterable[AuditEntry]) -> list[Digest]:
     return hashes
 
 
+Fault = Literal["unreadable", "sequence", "chain", "link", "head", "tree"]
+"""What is wrong: an entry that is none, a gap or repetition, an entry hash, a content link (R6), the head kept in the
+book's row (length or last hash), the tree kept there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where a log does not verify. ``seq`` is the entry, or the length found for "head" and "tree";
+    ``expected`` is what the entries lead to, ``actual`` what is stored."""
+
+    seq: int
+    fault: Fault
+    expected: str
+    actual: str
+
+
+class Verifier:
+    """Follows one log from its first entry on, in pieces, and remembers the first break.
+
+    Judges gap-free sequence, entry hashes, and for the successful entries of one (path, user) that each ``prev_hash``
+    equals the ``new_hash`` before it (R6). After a break nothing more is judged.
+    """
+
+    def __init__(self) -> None:
+        self.head, self.size = GENESIS, 0
+        self.edge: Edge = ()
+        self.found: Break | None = None
+        self._last: dict[tuple[str, str], str | None] = {}
+
+    def follow(self, entries: Iterable[tuple[AuditEntry, str]]) -> Break | None:
+        """Judge these entries, which follow those judged before."""
+        good: list[Digest] = []
+        for entry, stored in entries:
+            if self.found is not None:
+                break
+            self.found = self._judge(entry, stored, self.size + len(good) + 1)
+            if self.found is None:
+                good.append(self.head)
+        self.edge = extend(self.edge, self.size, good)
+        self.size += len(good)
+        return self.found
+
+    def finish(self, size: int, head: str, edge: Edge) -> Break | None:
+        """Compare where the entries led with what the book's row says."""
+        if self.found is None and (size, head) != (self.size, self.head):
+            self.found = Break(self.size, "head", f"{self.size} {self.head}", f"{size} {head}")
+        if self.found is None and edge != self.edge:
+            stored = root_of(edge) if len(edge) == size.bit_count() else "no tree of this size"
+            self.found = Break(self.size, "tree", root_of(self.edge), stored)
+        return self.found
+
+    def _judge(self, entry: AuditEntry, stored: str, seq: int) -> Break | None:
+        if entry.seq != seq:
+            return Break(entry.seq, "sequence", str(seq), str(entry.seq))
+        try:
+            self.head = entry_hash(self.head, entry)
+        except (TypeError, ValueError) as fault:  # bytes or half a character where text should be
+            return Break(seq, "unreadable", "an audit entry", type(fault).__name__)
+        if stored != self.head:
+            return Break(seq, "chain", self.head, stored)
+        if entry.status != "success":
+            return None
+        key = (entry.path, entry.user_id)
+        before = self._last.get(key)
+        if before != entry.prev_hash:
+            return Break(seq, "link", str(before), str(entry.prev_hash))
+        self._last[key] = entry.new_hash
+        return None
+
+
 def first_break(entries: Iterable[tuple[AuditEntry, str]]) -> int | None:
     """The sequence number of the first entry that does not fit, or None for an honest chain.
 
-    Judges, in one pass from the first entry on: gap-free sequence, entry hashes, and for the successful entries of one
-    (path, user) that each ``prev_hash`` equals the ``new_hash`` before it (R6). A cut tail cannot be seen from here:
-    the caller compares length and last hash with the head it keeps.
+    A cut tail cannot be seen from here: the caller compares length and last hash with the head it keeps.
     """
-    head, expected_seq = GENESIS, 1
-    last: dict[tuple[str, str], str | None] = {}
-    for entry, stored in entries:
-        head = entry_hash(head, entry)
-        key = (entry.path, entry.user_id)
-        linked = entry.status != "success" or last.get(key) == entry.prev_hash
-        if entry.seq != expected_seq or stored != head or not linked:
-            return entry.seq
-        if entry.status == "success":
-            last[key] = entry.new_hash
-        expected_seq += 1
-    return None
+    found = Verifier().follow(entries)
+    return None if found is None else found.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log was at one moment, small enough to be kept by everybody: ``size`` entries with the tree root ``root``.
+    ``time`` is ISO 8601 in UTC and says when the log last grew; it is not covered by the root."""
+
+    book_id: str
+    incarnation: int
+    size: int
+    root: Digest
+    time: str
+
+    def to_wire(self) -> dict[str, object]:
+        """The JSON object of plans, commits and builders' states."""
+        return {name: getattr(self, name) for name in ("book_id", "incarnation", "size", "root", "time")}
+
+
+def continues(old: Checkpoint, now: Checkpoint, proof: Sequence[Digest] | None) -> str:
+    """Why ``now`` cannot be a later state of the log that ``old`` was taken of; empty when the proof shows it is.
+
+    A later life of the book (deleted and created again) has a log of its own, which nothing can be proved about.
+    """
+    if now.incarnation > old.incarnation:
+        return ""
+    if now.incarnation < old.incarnation:
+        return f"an earlier life of the book came back ({now.incarnation} after {old.incarnation})"
+    if now.size < old.size:
+        return f"the log shrank from {old.size} to {now.size} entries"
+    if consistent(old.size, old.root, now.size, now.root, () if proof is None else proof):
+        return ""
+    return f"its {now.size} entries are not a continuation of the {old.size} seen before"

@@ -57,6 +57,8 @@ class Changeset:
     numbering: Numbering | None = None
     ingest_manifest: Digest | None = None
     operation: str = "write_content"
+    asked: Digest | None = None
+    """Identity of the request, where the operations follow from it and from what was there (an edit)."""
 
     def to_json(self) -> bytes:
         """The wire form of ``changeset.json``: compact, keys in a fixed order."""
@@ -75,7 +77,8 @@ class Changeset:
     @property
     def payload_hash(self) -> Digest:
         """Identity of what is asked, for idempotency keys: the same key with another payload is refused."""
-        return digest_of(self.operation.encode() + b"\n" + self.user_id.encode() + b"\n" + self.to_json())
+        what = self.to_json() if self.asked is None else self.asked.encode()
+        return digest_of(self.operation.encode() + b"\n" + self.user_id.encode() + b"\n" + what)
 
     def digests(self) -> set[Digest]:
         """Every digest the changeset needs bytes for."""

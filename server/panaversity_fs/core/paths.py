@@ -127,11 +127,13 @@ class NameIndex:
         """An index that can be changed without changing this one."""
         return NameIndex(dict(self._known))
 
-    def add(self, path: str) -> str | None:
-        """Take the path in, or answer the reason with the name it meets."""
-        steps = list(_prefixes(path))
-        for prefix, is_file in steps:
-            held = self._known.get(fold(prefix))
+    def clash(self, path: str) -> str | None:
+        """Why this path cannot join, with the name it meets, or None. Changes nothing."""
+        return self._clash(_steps(path))
+
+    def _clash(self, steps: "list[_Step]") -> str | None:
+        for prefix, folded, is_file in steps:
+            held = self._known.get(folded)
             if held is None:
                 continue
             spelling, held_is_file, _ = held
@@ -141,24 +143,37 @@ class NameIndex:
                 )
             if is_file or spelling != prefix:
                 return f"collides with {spelling}"
-        for prefix, is_file in steps:
-            spelling, _, count = self._known.get(fold(prefix), (prefix, is_file, 0))
-            self._known[fold(prefix)] = (spelling, is_file, count + 1)
+        return None
+
+    def add(self, path: str) -> str | None:
+        """Take the path in, or answer why it cannot join."""
+        steps = _steps(path)
+        if clash := self._clash(steps):
+            return clash
+        for prefix, folded, is_file in steps:
+            spelling, _, count = self._known.get(folded, (prefix, is_file, 0))
+            self._known[folded] = (spelling, is_file, count + 1)
         return None
 
     def remove(self, path: str) -> None:
         """Forget a path that is in the index."""
-        for prefix, _ in _prefixes(path):
-            spelling, is_file, count = self._known[fold(prefix)]
+        for _, folded, _ in _steps(path):
+            spelling, is_file, count = self._known[folded]
             if count == 1:
-                del self._known[fold(prefix)]
+                del self._known[folded]
             else:
-                self._known[fold(prefix)] = (spelling, is_file, count - 1)
+                self._known[folded] = (spelling, is_file, count - 1)
 
 
-def _prefixes(path: str) -> Iterable[tuple[str, bool]]:
+_Step = tuple[str, str, bool]
+"""A folder prefix or the whole path, its folded form, and whether it is the file."""
+
+
+def _steps(path: str) -> list[_Step]:
+    steps: list[_Step] = []
     end = path.find("/")
     while end != -1:
-        yield path[:end], False
+        steps.append((path[:end], fold(path[:end]), False))
         end = path.find("/", end + 1)
-    yield path, True
+    steps.append((path, fold(path), True))
+    return steps
