@@ -303,3 +303,54 @@ async def test_what_follows_the_promised_length_is_not_delivered(medium: Medium)
     await put(medium, b"exact")
     medium.damage(key_of(b"exact"), b"exact and a torn tail")
     assert await whole(medium, key_of(b"exact"), 5) == b"exact"
+
+
+async def listed(medium: Medium, book_id: str = "a-book", incarnation: int = 1) -> dict[BlobKey, int]:
+    return {found.key: found.size async for found in medium.blobs.keys(book_id, incarnation)}
+
+
+async def test_every_visible_blob_of_one_life_of_a_book_is_listed_and_nothing_else(medium: Medium) -> None:
+    data = [f"blob {number}".encode() * number for number in range(40)]
+    await put(medium, *data)
+    batch = medium.blobs.batch()
+    others = [BlobKey("a-book", 2, digest_of(b"x")), BlobKey("another", 1, digest_of(b"x")), key_of(b"x", 3)]
+    for key in others:
+        await batch.add_bytes(key, b"x")
+    await batch.publish()
+    unseen = medium.blobs.batch()
+    await unseen.add_bytes(key_of(b"not yet"), b"not yet")
+    assert await listed(medium) == {key_of(one): len(one) for one in data} | {key_of(b"x", 3): 1}
+    assert await listed(medium, "another") == {others[1]: 1}
+    assert await listed(medium, "a-book", 9) == await listed(medium, "nobody-s") == {}
+    assert await medium.blobs.places() == {("a-book", 1), ("a-book", 2), ("another", 1)}
+    await unseen.discard()
+
+
+async def test_a_store_that_holds_nothing_lists_nothing(medium: Medium) -> None:
+    assert await medium.blobs.places() == set()
+    assert await listed(medium) == {}
+    assert list(await medium.blobs.leftovers("a-book", 1)) == []
+
+
+async def test_what_is_put_in_quarantine_is_out_of_sight_and_can_be_put_again(medium: Medium) -> None:
+    await put(medium, b"one", b"two")
+    await medium.blobs.quarantine(key_of(b"one"))
+    assert await listed(medium) == {key_of(b"two"): 3}
+    with pytest.raises(NotFound):
+        await read(medium, key_of(b"one"), 0, 3)
+    with pytest.raises(NotFound):
+        await medium.blobs.quarantine(key_of(b"one"))
+    assert await put(medium, b"one") == {key_of(b"one")}
+    await medium.blobs.quarantine(key_of(b"one"))
+    assert medium.names() == {key_of(b"two").name}
+
+
+@pytest.mark.parametrize("name", ["", "ab" * 31, "AB" * 32, "ab" * 32 + ".", "ab" * 32 + ".0", "ab" * 32 + ".-1", "x"])
+def test_a_name_no_key_has_is_nobody_s(name: str) -> None:
+    assert BlobKey.named("a-book", 1, name) is None
+
+
+@pytest.mark.parametrize("generation", [0, 1, 17])
+def test_a_key_is_found_again_by_its_name(generation: int) -> None:
+    key = key_of(b"x", generation)
+    assert BlobKey.named("a-book", 1, key.name.rpartition("/")[2]) == key

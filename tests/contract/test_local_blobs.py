@@ -289,3 +289,28 @@ async def test_a_planted_link_is_not_followed_on_the_way_in(folder: InFolder, mo
     with pytest.raises(Unavailable):
         await put(folder, ONE)
     assert outside.read_bytes() == b"author's"
+
+
+async def test_what_is_on_its_way_in_is_listed_with_its_owner_and_can_be_taken_away(folder: InFolder) -> None:
+    data = b"x" * 100
+    batch = folder.blobs.batch("upload-7")
+    await batch.add(BlobKey("a-book", 1, digest_of(data)), 100, pieces(data))
+    (leftover,) = await folder.blobs.leftovers("a-book", 1)
+    assert leftover.owner == "upload-7"
+    assert list(await folder.blobs.leftovers("a-book", 2)) == []
+    await folder.blobs.remove_leftover(leftover)
+    await folder.blobs.remove_leftover(leftover)
+    assert folder.leftovers() == []
+
+
+async def test_strange_files_are_no_blobs(folder: InFolder) -> None:
+    place = folder.root / "books/a-book/1/blobs/ab"
+    place.mkdir(parents=True)
+    (place / "README").write_text("?")
+    (place / ("cd" * 32)).write_text("in the folder of another prefix")
+    (place / ("ab" * 32)).symlink_to(place / "README")
+    (place / f"{'ab' * 32}.1").mkdir()
+    (folder.root / "books/a-book/not-a-number").mkdir()
+    (folder.root / "books/file").write_text("?")
+    assert [found async for found in folder.blobs.keys("a-book", 1)] == []
+    assert await folder.blobs.places() == {("a-book", 1)}

@@ -1,13 +1,14 @@
-"""Rows of ``audit_log``: appended and read, never changed (FR-020..023).
+"""Rows of ``audit_log``: appended and read, never changed (FR-020..024).
 
 Turns rows into ``core.audit`` entries and back without losing a bit of what was hashed; does not chain them itself.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.audit import AuditEntry
@@ -26,20 +27,108 @@ async def append(connection: AsyncConnection, entries: Iterable[tuple[AuditEntry
         await connection.execute(insert(audit_log), rows)
 
 
-async def read_all(connection: AsyncConnection, book_id: str, incarnation: int) -> list[tuple[AuditEntry, str]]:
+Logged = tuple[AuditEntry, str]
+"""An entry with the entry hash that was stored."""
+
+
+async def read_all(connection: AsyncConnection, book_id: str, incarnation: int) -> list[Logged]:
     """Every entry of one life of a book in sequence, with the entry hash that was stored."""
-    query = (
-        select(audit_log)
-        .where(audit_log.c.book_id == book_id, audit_log.c.incarnation == incarnation)
-        .order_by(audit_log.c.seq)
-    )
-    entries = []
-    for row in await connection.execute(query):
-        fields = dict(row._mapping)
-        stored = fields.pop("entry_hash")
-        fields["timestamp"] = fields["timestamp"].isoformat(timespec="microseconds")
-        entries.append((AuditEntry(**fields), stored))
-    return entries
+    return await read_some(connection, book_id, incarnation, None, None)
+
+
+async def read_some(
+    connection: AsyncConnection, book_id: str, incarnation: int, after: int | None, limit: int | None
+) -> list[Logged]:
+    """The next ``limit`` entries whose sequence number is above ``after``; None: from the first on, all of them.
+
+    Raises ``ValueError`` or ``TypeError`` for a row that is no entry: somebody else wrote there.
+    """
+    query = select(audit_log).where(*_of_life(book_id, incarnation)).order_by(audit_log.c.seq).limit(limit)
+    if after is not None:
+        query = query.where(audit_log.c.seq > after)
+    return [_logged(row) for row in await connection.execute(query)]
+
+
+async def count(connection: AsyncConnection, book_id: str, incarnation: int) -> int:
+    """How many entries one life of a book has."""
+    query = select(func.count()).select_from(audit_log).where(*_of_life(book_id, incarnation))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def read_hashes(connection: AsyncConnection, book_id: str, incarnation: int, after: int, to: int) -> list[Digest]:
+    """The stored entry hashes with sequence numbers above ``after`` up to ``to``."""
+    seq = audit_log.c.seq
+    query = select(audit_log.c.entry_hash).where(*_of_life(book_id, incarnation), seq > after, seq <= to).order_by(seq)
+    return [Digest(value) for value in (await connection.execute(query)).scalars()]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of a book are wanted (FR-024); None: any. ``path`` is exact, or a folder when it ends with a slash,
+    or a beginning and an end around one ``*``; case counts. ``since`` belongs to the time asked for, ``until`` not."""
+
+    path: str | None = None
+    agent_id: str | None = None
+    operation: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    users: tuple[str, ...] | None = None
+    """Of which namespaces, for callers who may not see every overlay (S12)."""
+
+
+async def find(
+    connection: AsyncConnection, book_id: str, wanted: AuditFilter, after: tuple[int, int], limit: int
+) -> list[Logged]:
+    """The next ``limit`` entries of all lives of a book that come after (incarnation, sequence) and are wanted."""
+    log = audit_log.c
+    rules = [log.book_id == book_id, tuple_(log.incarnation, log.seq) > tuple_(*after), *matching(log, wanted)]
+    if wanted.users is not None:
+        rules.append(log.user_id.in_(wanted.users))
+    query = select(audit_log).where(*rules).order_by(log.incarnation, log.seq).limit(limit)
+    return [_logged(row) for row in await connection.execute(query)]
+
+
+def matching(columns: Any, wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    """The filter over a table with these columns. Nothing of what was given is a pattern to the database (S21)."""
+    rules: list[ColumnElement[bool]] = []
+    if wanted.agent_id is not None:
+        rules.append(columns.agent_id == wanted.agent_id)
+    if wanted.operation is not None:
+        rules.append(columns.operation == wanted.operation)
+    if wanted.since is not None:
+        rules.append(columns.timestamp >= wanted.since)
+    if wanted.until is not None:
+        rules.append(columns.timestamp < wanted.until)
+    if wanted.path is not None:
+        rules.append(_path_rule(columns.path, wanted.path))
+    return rules
+
+
+def _path_rule(column: ColumnElement[str], wanted: str) -> ColumnElement[bool]:
+    """Compared piece by piece: LIKE folds case on one engine, and would take wildcards from the caller."""
+    start, star, end = (wanted, "*", "") if wanted.endswith("/") else wanted.partition("*")
+    if not star:
+        return column == wanted
+    rules = [func.length(column) >= len(start) + len(end), func.substr(column, 1, len(start)) == start]
+    if end:
+        rules.append(func.substr(column, func.length(column) - len(end) + 1) == end)
+    return and_(*rules)
+
+
+def _of_life(book_id: str, incarnation: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return audit_log.c.book_id == book_id, audit_log.c.incarnation == incarnation
+
+
+_NAMES = audit_log.c.keys()
+
+
+def _logged(row: Row[Any]) -> Logged:
+    fields = dict(zip(_NAMES, row, strict=True))
+    stored = fields.pop("entry_hash")
+    if not isinstance(fields["timestamp"], datetime):
+        raise TypeError("an entry without a time")
+    fields["timestamp"] = fields["timestamp"].isoformat(timespec="microseconds")
+    return AuditEntry(**fields), stored
 
 
 async def last_writers(

@@ -1,10 +1,11 @@
 """Rows of ``blobs`` (bytes some commit named) and ``uploads`` (pins of bytes no commit has named yet, D18)."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.digest import Digest
@@ -69,6 +70,12 @@ class Pin:
     subject: str
     stored: Stored | None
     expires: datetime
+    generation: int = 0
+
+    @property
+    def key(self) -> BlobKey:
+        """Where the bytes are, or will be."""
+        return BlobKey(self.book_id, self.incarnation, self.sha256, self.generation)
 
 
 async def save_pins(connection: AsyncConnection, pins: Iterable[Pin]) -> None:
@@ -78,7 +85,7 @@ async def save_pins(connection: AsyncConnection, pins: Iterable[Pin]) -> None:
         size, crc32 = (pin.stored.size, pin.stored.crc32) if pin.stored else (None, None)
         rows.append({
             "upload_id": pin.upload_id, "sha256": pin.sha256, "book_id": pin.book_id, "incarnation": pin.incarnation,
-            "subject": pin.subject, "size": size, "crc32": crc32, "expires": pin.expires,
+            "subject": pin.subject, "size": size, "crc32": crc32, "expires": pin.expires, "generation": pin.generation,
         })  # fmt: skip
     await upsert(connection, uploads, rows)
 
@@ -92,10 +99,20 @@ async def find_pins(
         query = select(uploads).where(
             uploads.c.book_id == book_id, uploads.c.incarnation == incarnation, uploads.c.sha256.in_(some)
         )
-        for upload_id, sha256, book, number, subject, size, crc32, expires in await connection.execute(query):
-            stored = None if size is None else Stored(size, crc32)
-            pins.append(Pin(upload_id, Digest(sha256), book, number, subject, stored, expires))
+        pins += [_pin(values) for values in await connection.execute(query)]
     return pins
+
+
+def _pin(values: Sequence[Any]) -> Pin:
+    upload_id, sha256, book_id, incarnation, subject, size, crc32, expires, generation = values
+    stored = None if size is None else Stored(size, crc32)
+    return Pin(upload_id, Digest(sha256), book_id, incarnation, subject, stored, expires, generation)
+
+
+async def all_pins(connection: AsyncConnection, book_id: str, incarnation: int) -> list[Pin]:
+    """Every pin of one life of a book."""
+    query = select(uploads).where(uploads.c.book_id == book_id, uploads.c.incarnation == incarnation)
+    return [_pin(values) for values in await connection.execute(query)]
 
 
 async def drop_upload(connection: AsyncConnection, upload_id: str) -> None:
@@ -104,13 +121,20 @@ async def drop_upload(connection: AsyncConnection, upload_id: str) -> None:
 
 
 async def drop_pins(
-    connection: AsyncConnection, book_id: str, incarnation: int, subject: str, digests: Collection[Digest]
+    connection: AsyncConnection,
+    book_id: str,
+    incarnation: int,
+    subject: str,
+    digests: Collection[Digest],
+    upload_id: str | None = None,
 ) -> None:
-    """Forget one subject's pins of digests that a commit names now."""
+    """Forget one subject's pins of digests that a commit names now: those of this upload, and those of bytes that were
+    put for later. What another upload is still sending stays pinned, or a collector could take it meanwhile."""
     for some in _in_parts(digests):
         await connection.execute(
             delete(uploads).where(
                 uploads.c.book_id == book_id, uploads.c.incarnation == incarnation,
                 uploads.c.subject == subject, uploads.c.sha256.in_(some),
+                or_(uploads.c.upload_id == upload_id, uploads.c.size.is_not(None)),
             )
         )  # fmt: skip

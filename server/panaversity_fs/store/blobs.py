@@ -7,16 +7,18 @@ suite for all adapters (``tests/contract``):
 * bytes whose SHA-256 or length differ from what was promised are never published;
 * publishing never overwrites: the same key again is a no-op, so bytes cannot change under a name;
 * ``remove`` of an absent key is fine; reading one raises ``NotFound``;
+* ``keys`` answers every visible blob, ``leftovers`` whatever never became visible; both may miss what comes meanwhile;
 * a full medium raises ``StorageFull``, any other trouble ``Unavailable``; nothing half-written stays visible.
 """
 
+import re
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from panaversity_fs.core.digest import Digest, short
+from panaversity_fs.core.digest import Digest, is_digest, short
 from panaversity_fs.core.errors import HashMismatch, NotFound
 
 CHUNK = 1 << 20
@@ -40,6 +42,14 @@ class BlobKey:
     def name(self) -> str:
         return f"{self.folder}/{self.digest}" + (f".{self.generation}" if self.generation else "")
 
+    @classmethod
+    def named(cls, book_id: str, incarnation: int, name: str) -> "BlobKey | None":
+        """The key whose ``name`` ends in this last segment, or None for a name no key has."""
+        digest, dot, generation = name.partition(".")
+        if not is_digest(digest) or (dot and not re.fullmatch("[1-9][0-9]{0,8}", generation)):
+            return None
+        return cls(book_id, incarnation, Digest(digest), int(generation or 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -47,6 +57,22 @@ class Stored:
 
     size: int
     crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One visible blob of a listing; ``size`` in bytes."""
+
+    key: BlobKey
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Bytes on their way in: ``name`` is the adapter's own and never used twice, ``owner`` whom the batch was for."""
+
+    name: str
+    owner: str
 
 
 class Checker:
@@ -101,8 +127,8 @@ class BlobStore(Protocol):
     backend: str
     """The word the journal keeps in ``storage_backend``."""
 
-    def batch(self) -> Batch:
-        """A new, empty batch."""
+    def batch(self, owner: str = "") -> Batch:
+        """A new, empty batch. ``owner`` (an upload's id) is found again in ``leftovers``."""
 
     async def size(self, key: BlobKey) -> int | None:
         """Length in bytes, or None when there is no such blob."""
@@ -115,6 +141,21 @@ class BlobStore(Protocol):
 
     async def remove(self, key: BlobKey) -> None:
         """Forget the blob, durably; fine when there is none."""
+
+    async def places(self) -> set[tuple[str, int]]:
+        """(book id, incarnation) of every book that has or had bytes here."""
+
+    def keys(self, book_id: str, incarnation: int) -> AsyncIterator[Listed]:
+        """Every visible blob of one life of a book, in no order."""
+
+    async def leftovers(self, book_id: str, incarnation: int) -> Sequence[Leftover]:
+        """What is on its way in, or was left there by a process that died."""
+
+    async def remove_leftover(self, leftover: Leftover) -> None:
+        """Forget it; fine when it is gone."""
+
+    async def quarantine(self, key: BlobKey) -> str:
+        """Move the blob out of sight, keeping its bytes; answers where they are. Raises ``NotFound``."""
 
     async def check(self) -> None:
         """Raise ``Unavailable`` when the medium cannot be used now."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.mapping import Numbering
+from panaversity_fs.core.merkle import Edge
 from panaversity_fs.core.schema import Schema
 from panaversity_fs.store.tables import books
 from panaversity_fs.store.upsert import upsert
@@ -16,7 +17,10 @@ from panaversity_fs.store.upsert import upsert
 
 @dataclass(frozen=True, slots=True)
 class BookRow:
-    """One book's present state. ``state`` is "live" or "deleted" (a tombstone that keeps its incarnation)."""
+    """One book's present state. ``state`` is "live" or "deleted" (a tombstone that keeps its incarnation).
+
+    ``chain_seq``, ``chain_head`` and ``chain_edge`` are the audit log's length, last entry hash and right edge.
+    """
 
     book_id: str
     incarnation: int
@@ -30,12 +34,14 @@ class BookRow:
     chain_head: Digest
     created_at: datetime
     changed_at: datetime
+    chain_edge: Edge = ()
 
 
 def _row(values: Sequence[object]) -> BookRow:
     fields = dict(zip(books.c.keys(), values, strict=True))
     fields["schema"] = Schema(str(fields["schema"]))
     fields["numbering"] = Numbering(str(fields["numbering"])) if fields["numbering"] else None
+    fields["chain_edge"] = tuple(map(Digest, str(fields["chain_edge"]).split()))
     return BookRow(**fields)  # type: ignore[arg-type]
 
 
@@ -54,4 +60,4 @@ async def all_books(connection: AsyncConnection) -> list[BookRow]:
 
 async def save_book(connection: AsyncConnection, book: BookRow) -> None:
     """Insert the book or bring its row to these values."""
-    await upsert(connection, books, [asdict(book)])
+    await upsert(connection, books, [asdict(book) | {"chain_edge": " ".join(book.chain_edge)}])

@@ -79,6 +79,11 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         await uncut(connection.begun())
         yield connection
         await uncut(connection.commit())
+    except OperationalError as fault:
+        # SQLite opens a file it cannot open for writing just now read-only, silently and for the connection's life.
+        if "readonly database" in str(fault.orig) and connection.sync_connection is not None:
+            await uncut(connection.invalidate())
+        raise
     finally:
         if connection.sync_connection is not None:
             await uncut(connection.close())

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from anyio import to_thread
 
-from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
+from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Leftover, Listed, Stored, absent
 from panaversity_fs.store.durable import make_folder, storage_errors, sync_file_system, sync_folder
 from panaversity_fs.store.uncut import in_thread
 
@@ -28,8 +28,8 @@ class LocalBlobs:
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
 
-    def batch(self) -> Batch:
-        return LocalBatch(self._root)
+    def batch(self, owner: str = "") -> Batch:
+        return LocalBatch(self._root, owner)
 
     async def size(self, key: BlobKey) -> int | None:
         with storage_errors("read"):
@@ -74,9 +74,71 @@ class LocalBlobs:
             os.unlink(path)
             sync_folder(os.path.dirname(path))
 
+    async def places(self) -> set[tuple[str, int]]:
+        with storage_errors("list"):
+            return await to_thread.run_sync(self._places)
+
+    def _places(self) -> set[tuple[str, int]]:
+        books = os.path.join(self._root, "books")
+        return {
+            (book_id, int(number))
+            for book_id in _names(books)
+            for number in _names(os.path.join(books, book_id))
+            if number.isdecimal()
+        }
+
+    async def keys(self, book_id: str, incarnation: int) -> AsyncIterator[Listed]:
+        folder = os.path.join(self._root, f"books/{book_id}/{incarnation}/blobs")
+        with storage_errors("list"):
+            for prefix in await to_thread.run_sync(_names, folder):
+                for name, size in await to_thread.run_sync(_sizes, os.path.join(folder, prefix)):
+                    key = BlobKey.named(book_id, incarnation, name)
+                    if key is not None and name[:2] == prefix:
+                        yield Listed(key, size)
+
+    async def leftovers(self, book_id: str, incarnation: int) -> Sequence[Leftover]:
+        folder = f"books/{book_id}/{incarnation}/incoming"
+        with storage_errors("list"):
+            names = await to_thread.run_sync(_names, os.path.join(self._root, folder))
+        return [Leftover(f"{folder}/{name}", name.rpartition("-")[0]) for name in names]
+
+    async def remove_leftover(self, leftover: Leftover) -> None:
+        with storage_errors("remove"):
+            await in_thread(self._remove, os.path.join(self._root, leftover.name))
+
+    async def quarantine(self, key: BlobKey) -> str:
+        with storage_errors("quarantine"):
+            return await in_thread(self._quarantine, key)
+
+    def _quarantine(self, key: BlobKey) -> str:
+        name = f"books/{key.book_id}/{key.incarnation}/quarantine/{key.digest}-{secrets.token_hex(4)}"
+        target = os.path.join(self._root, name)
+        make_folder(os.path.dirname(target))
+        try:
+            os.rename(self._path(key), target)
+        except FileNotFoundError:
+            raise absent(key) from None
+        sync_folder(os.path.dirname(target))
+        sync_folder(os.path.dirname(self._path(key)))
+        return name
+
     async def check(self) -> None:
         with storage_errors("check"):
-            await to_thread.run_sync(make_folder, self._root)
+            await to_thread.run_sync(self._probe)
+
+    def _probe(self) -> None:
+        """Write a file of one byte and take it away again: a full or read-only medium says so here."""
+        make_folder(self._root)
+        path = os.path.join(self._root, f".probe-{secrets.token_hex(8)}")
+        try:
+            descriptor = _create(path)
+            try:
+                _write_all(descriptor, b".")
+            finally:
+                os.close(descriptor)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
 
     def _path(self, key: BlobKey) -> str:
         return os.path.join(self._root, key.name)
@@ -85,9 +147,9 @@ class LocalBlobs:
 class LocalBatch:
     """Blobs being written into one folder's file system."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, owner: str = "") -> None:
         self._root = root
-        self._token = secrets.token_hex(8)
+        self._token = owner or secrets.token_hex(8)
         self._made = 0
         self._taken: dict[BlobKey, str] = {}
         self._folders: set[str] = set()
@@ -181,6 +243,24 @@ class LocalBatch:
             self._taken.clear()
 
         await in_thread(remove)
+
+
+def _names(folder: str) -> list[str]:
+    """What is in a folder; nothing when there is none."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _sizes(folder: str) -> list[tuple[str, int]]:
+    found = []
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    found.append((entry.name, entry.stat(follow_symlinks=False).st_size))
+    return found
 
 
 def _create(path: str) -> int:

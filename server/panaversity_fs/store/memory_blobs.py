@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Stored, absent
+from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Leftover, Listed, Stored, absent
 
 
 class MemoryBlobs:
@@ -12,8 +12,9 @@ class MemoryBlobs:
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.quarantined: dict[str, bytes] = {}
 
-    def batch(self) -> Batch:
+    def batch(self, owner: str = "") -> Batch:  # noqa: ARG002 - nothing is left over in memory
         return MemoryBatch(self.blobs)
 
     async def size(self, key: BlobKey) -> int | None:
@@ -30,6 +31,27 @@ class MemoryBlobs:
 
     async def remove(self, key: BlobKey) -> None:
         self.blobs.pop(key.name, None)
+
+    async def places(self) -> set[tuple[str, int]]:
+        return {(book_id, int(number)) for _, book_id, number, *_ in (name.split("/") for name in self.blobs)}
+
+    async def keys(self, book_id: str, incarnation: int) -> AsyncIterator[Listed]:
+        prefix = f"books/{book_id}/{incarnation}/blobs/"
+        for name in [name for name in self.blobs if name.startswith(prefix)]:
+            key = BlobKey.named(book_id, incarnation, name.rpartition("/")[2])
+            if key is not None and name in self.blobs:
+                yield Listed(key, len(self.blobs[name]))
+
+    async def leftovers(self, book_id: str, incarnation: int) -> Sequence[Leftover]:  # noqa: ARG002
+        return ()
+
+    async def remove_leftover(self, leftover: Leftover) -> None:  # noqa: ARG002
+        return None
+
+    async def quarantine(self, key: BlobKey) -> str:
+        self.quarantined[key.name] = self._get(key)
+        del self.blobs[key.name]
+        return key.name
 
     async def check(self) -> None:
         return None

@@ -82,6 +82,7 @@ books = Table(
     Column("chain_head", _DIGEST, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
+    Column("chain_edge", Text, nullable=False, server_default=""),
     CheckConstraint("state IN ('live', 'deleted')", name="state_known"),
     CheckConstraint("schema IN ('strict', 'docusaurus')", name="schema_known"),
     CheckConstraint("base_revision <= revision", name="revisions_ordered"),
@@ -144,8 +145,17 @@ uploads = Table(
     Column("size", BigInteger),
     Column("crc32", BigInteger),
     Column("expires", UtcDateTime, nullable=False),
+    Column("generation", Integer, nullable=False, server_default="0"),
     _digest_check("sha256"),
     Index("ix_uploads_book", "book_id", "incarnation", "sha256"),
+)
+
+blob_floors = Table(
+    "blob_floors",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True, autoincrement=False),
+    Column("floor", Integer, nullable=False),
 )
 
 manifests = Table(
@@ -200,4 +210,18 @@ requests = Table(
     Column("answer", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     _digest_check("payload_hash"),
+)
+
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("timestamp", UtcDateTime, nullable=False),
+    Column("agent_id", String(200)),
+    Column("operation", String(40), nullable=False),
+    Column("book_id", _BOOK, nullable=False),
+    Column("path", _PATH, nullable=False),
+    Column("code", String(40)),
+    Column("execution_time_ms", Integer, nullable=False),
+    Index("ix_access_log_book", "book_id", "timestamp"),
 )

@@ -63,8 +63,12 @@ async def find_request(connection: AsyncConnection, key: RequestKey) -> tuple[Di
     """(payload hash, answer) of a request that was carried out, or None."""
     columns = (requests.c.payload_hash, requests.c.answer)
     query = select(*columns).where(*(requests.c[name] == value for name, value in asdict(key).items()))
-    found = (await connection.execute(query)).one_or_none()
-    return None if found is None else (Digest(found.payload_hash), json.loads(found.answer))
+    return decode_request((await connection.execute(query)).one_or_none())
+
+
+def decode_request(row: Any) -> tuple[Digest, dict[str, Any]] | None:
+    """(payload hash, answer) out of a row of ``requests``, or None for none."""
+    return None if row is None else (Digest(row.payload_hash), json.loads(row.answer))
 
 
 async def save_request(

@@ -1,6 +1,7 @@
 """INSERT … ON CONFLICT DO UPDATE for both engines; SQLAlchemy spells it per dialect."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -12,10 +13,14 @@ async def upsert(connection: AsyncConnection, table: Table, rows: Sequence[Mappi
     """Insert the rows, or bring those whose primary key exists to these values. One statement, many parameters."""
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    await connection.execute(_statement(table, connection.dialect.name, tuple(rows[0])), list(rows))
+
+
+@cache
+def _statement(table: Table, dialect: str, columns: tuple[str, ...]) -> postgresql.Insert | sqlite.Insert:
+    """The statement for rows of these columns; building one costs more than running it."""
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
-    statement = statement.on_conflict_do_update(
-        index_elements=keys, set_={name: statement.excluded[name] for name in rows[0] if name not in keys}
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in columns if name not in keys}
     )
-    await connection.execute(statement, list(rows))

@@ -5,11 +5,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Executable, Table, delete, insert, select, update
 
 from panaversity_fs.core.errors import Unavailable
 from panaversity_fs.store.database import Database
-from panaversity_fs.store.tables import audit_log, blobs, books, file_journal, manifests, requests, uploads
+from panaversity_fs.store.tables import (
+    access_log,
+    audit_log,
+    blob_floors,
+    blobs,
+    books,
+    file_journal,
+    manifests,
+    requests,
+    uploads,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +30,7 @@ ROWS: dict[str, tuple[Table, dict[str, Any]]] = {
     "books": (books, {
         "book_id": "a-book", "incarnation": 1, "state": "live", "schema": "strict", "numbering": None, "revision": 2,
         "base_revision": 2, "ingest_manifest": None, "chain_seq": 0, "chain_head": DIGEST, "created_at": NOW,
-        "changed_at": NOW,
+        "changed_at": NOW, "chain_edge": "",
     }),
     "file_journal": (file_journal, {
         "book_id": "a-book", "path": "content/a.md", "user_id": "__base__", "sha256": DIGEST, "size": 1, "revision": 1,
@@ -32,8 +42,9 @@ ROWS: dict[str, tuple[Table, dict[str, Any]]] = {
     }),
     "uploads": (uploads, {
         "upload_id": "u", "sha256": DIGEST, "book_id": "a-book", "incarnation": 1, "subject": "s", "size": None,
-        "crc32": None, "expires": NOW,
+        "crc32": None, "expires": NOW, "generation": 0,
     }),
+    "blob_floors": (blob_floors, {"book_id": "a-book", "incarnation": 1, "floor": 3}),
     "manifests": (manifests, {
         "book_id": "a-book", "incarnation": 1, "manifest_hash": DIGEST, "revision": 1, "file_count": 0,
         "total_bytes": None, "created_at": NOW, "last_told_at": NOW,
@@ -43,6 +54,10 @@ ROWS: dict[str, tuple[Table, dict[str, Any]]] = {
         "agent_id": "tester", "operation": "write_content", "path": "content/a.md", "user_id": "__base__",
         "prev_hash": None, "new_hash": DIGEST, "status": "success", "error_message": None, "execution_time_ms": 0,
         "entry_hash": DIGEST,
+    }),
+    "access_log": (access_log, {
+        "id": "i", "timestamp": NOW, "agent_id": None, "operation": "read_content", "book_id": "a-book", "path": "",
+        "code": None, "execution_time_ms": 0,
     }),
     "requests": (requests, {
         "book_id": "a-book", "incarnation": 1, "subject": "s", "idempotency_key": "k", "payload_hash": DIGEST,
@@ -115,6 +130,18 @@ async def test_an_audit_entry_is_written_once(database: Database) -> None:
         await put(database, "audit_log", id="j")
     with pytest.raises(Unavailable, match="UNIQUE"):
         await put(database, "audit_log", seq=2)
+
+
+@pytest.mark.parametrize(
+    "change", [update(audit_log).values(agent_id="somebody"), delete(audit_log)], ids=["update", "delete"]
+)
+async def test_S16_an_audit_entry_is_neither_changed_nor_removed(database: Database, change: Executable) -> None:
+    await put(database, "audit_log")
+    with pytest.raises(Unavailable, match="audit entries are never changed"):
+        async with database.write("test") as connection:
+            await connection.execute(change)
+    async with database.read("test") as connection:
+        assert (await connection.execute(select(audit_log.c.agent_id))).scalars().all() == ["tester"]
 
 
 async def test_times_without_a_zone_are_refused_and_others_are_kept_in_utc(database: Database) -> None:

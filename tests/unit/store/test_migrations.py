@@ -14,7 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 import panaversity_fs.store.migrate as migrating
+from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import ConfigInvalid
+from panaversity_fs.core.merkle import extend
+from panaversity_fs.store.books import all_books
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.migrate import HEAD, current, migrate, store_id
 from panaversity_fs.store.tables import metadata
@@ -160,3 +163,32 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(database:
     async with database.read("test") as connection:
         assert await connection.run_sync(description) == before
         assert await connection.run_sync(current) == "9999"
+
+
+async def test_a_database_of_the_first_version_gets_the_tree_of_its_logs_and_loses_nothing(url: str) -> None:
+    database = Database(url)
+    hashes = [digest_of(bytes([number])) for number in range(7)]
+    row = (
+        "INSERT INTO audit_log (book_id, incarnation, seq, id, revision, timestamp, agent_id, operation, path, user_id,"
+        " status, execution_time_ms, entry_hash) VALUES ('a-book', :life, :seq, :id, 1, '2030-01-01 00:00:00.000000',"
+        " 'tester', 'write_content', '', '__base__', 'success', 0, :digest)"
+    )
+    book = (
+        "INSERT INTO books (book_id, incarnation, state, schema, revision, base_revision, chain_seq, chain_head,"
+        " created_at, changed_at) VALUES (:id, 2, 'live', 'strict', 0, 0, :size, :head, '2030-01-01 00:00:00.000000',"
+        " '2030-01-01 00:00:00.000000')"
+    )
+    async with database.write("test") as connection:
+        await connection.run_sync(lambda c: command.upgrade(config(c), "0001"))
+        await connection.execute(text(book), {"id": "a-book", "size": 7, "head": hashes[-1]})
+        await connection.execute(text(book), {"id": "empty-book", "size": 0, "head": "0" * 64})
+        for life in (1, 2):  # an earlier life has its own log
+            for seq, digest in enumerate(hashes if life == 2 else hashes[:3], 1):
+                values = {"life": life, "seq": seq, "id": f"{life}-{seq}", "digest": digest}
+                await connection.execute(text(row), values)
+    await migrate(database)
+    async with database.read("test") as connection:
+        found = {one.book_id: one for one in await all_books(connection)}
+    await database.close()
+    assert found["a-book"].chain_edge == extend((), 0, hashes)
+    assert found["empty-book"].chain_edge == ()

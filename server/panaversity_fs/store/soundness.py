@@ -1,0 +1,68 @@
+"""Is this database fit to be written to? Asked before anything is (F16).
+
+Knows what SQLite says of a damaged file, and that an empty database over a store full of bytes is a lost one, not a new
+one. Repairs nothing.
+"""
+
+import os
+
+from sqlalchemy import text
+
+from panaversity_fs.core.errors import ConfigInvalid, Unavailable
+from panaversity_fs.store.blobs import BlobStore
+from panaversity_fs.store.database import Database
+from panaversity_fs.store.migrate import current
+
+_FILE = "sqlite+aiosqlite:///"
+_DAMAGE = ("malformed", "not a database", "disk image")
+_RESTORE = "Restore the database from a backup, or make new rows from a told manifest with panaversity-fs rebuild"
+
+
+async def require_sound(database: Database, url: str, blobs: BlobStore, *, rebuilding: bool = False) -> None:
+    """Raise ``ConfigInvalid`` for a damaged database, and for an empty one over a store that holds bytes.
+
+    ``rebuilding`` allows the latter. Reads every page of a SQLite file once (about a second per gigabyte).
+    """
+    if not rebuilding and _is_absent(url) and await blobs.places():
+        raise _lost()  # before connecting, which would make the file
+    try:
+        async with database.read("start") as connection:
+            step = await connection.run_sync(current)
+            found = [] if step is None else await damage(database, limit=1)
+    except Unavailable as fault:
+        if any(word in fault.problem for word in _DAMAGE):
+            raise _damaged(fault.problem) from fault
+        raise
+    if found:
+        raise _damaged(found[0])
+    if step is None and not rebuilding and await blobs.places():
+        raise _lost()
+
+
+def _is_absent(url: str) -> bool:
+    """True for a SQLite file that is not there; one in memory never is absent."""
+    file = url.removeprefix(_FILE).partition("?")[0]
+    return url.startswith(_FILE) and file not in ("", ":memory:") and not os.path.exists(file)
+
+
+async def damage(database: Database, limit: int, *, thorough: bool = False) -> list[str]:
+    """What the engine itself finds wrong with its file, at most ``limit`` lines; nothing where it has no such check.
+
+    ``thorough`` also compares every index with its table.
+    """
+    async with database.read("fsck") as connection:
+        if connection.dialect.name != "sqlite":
+            return []
+        check = "integrity_check" if thorough else "quick_check"
+        lines = [str(line) for line in (await connection.execute(text(f"PRAGMA {check}({limit})"))).scalars()]
+    return [] if lines == ["ok"] else lines
+
+
+def _damaged(said: str) -> ConfigInvalid:
+    problem = f"is damaged ({' '.join(said.split())})"
+    return ConfigInvalid("start", "database", problem, _RESTORE, key="DATABASE_URL", reason="damaged")
+
+
+def _lost() -> ConfigInvalid:
+    problem = "is empty, but the blob store holds the bytes of books"
+    return ConfigInvalid("start", "database", problem, _RESTORE, key="DATABASE_URL", reason="lost")
