@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Mode
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.mapping import Numbering, decode
+from panaversity_fs.core.merkle import Proof
 from panaversity_fs.core.schema import Schema
 
 Scope = Literal["all", "content", "assets"]
+Source = Literal["base", "overlay"]
 ChangeType = Literal["added", "modified", "deleted"]
 
 MAX_PLAN_FILES = 5_000
@@ -44,7 +47,10 @@ class BookInfo:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One path as it is now, with where the author knows it."""
+    """One path as it is now, with where the author knows it, and which layer it was found in.
+
+    ``orphaned``: an overlay's entry whose path the base held once and no longer does.
+    """
 
     path: str
     source_path: str
@@ -54,6 +60,8 @@ class FileEntry:
     last_written_at: datetime
     storage_backend: str
     agent_id: str
+    source: Source = "base"
+    orphaned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class CommitResult:
     outcomes: tuple[Outcome, ...]
     manifest_hash: Digest | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    """The audit log's, with this commit in it."""
 
     @property
     def added(self) -> int:
@@ -111,6 +121,7 @@ class CommitResult:
             "numbering": self.numbering,
             "manifest_hash": self.manifest_hash,
             "counts": self.counts,
+            "checkpoint": self.checkpoint.to_wire() if self.checkpoint else None,
             "outcomes": [[o.path, o.mode, o.before, o.after, o.size] for o in kept],
         }
 
@@ -125,6 +136,7 @@ class CommitResult:
             outcomes=tuple(Outcome(*values) for values in record["outcomes"]),
             manifest_hash=record["manifest_hash"],
             counts=record["counts"],
+            checkpoint=Checkpoint(**record["checkpoint"]) if record.get("checkpoint") else None,
         )
 
 
@@ -148,7 +160,8 @@ class PlanFile:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What leads from the manifest the caller has to the book's (FR-025..027). ``persisted`` is False when the
-    manifest could not be promised (read-only server that never told it)."""
+    manifest could not be promised (read-only server that never told it). ``checkpoint`` is the audit log's, ``proof``
+    shows that it continues the caller's (None: none was given, or there is no proof)."""
 
     status: Literal["unchanged", "changed"]
     manifest_hash: Digest
@@ -165,6 +178,8 @@ class Plan:
     truncated: bool = False
     persisted: bool = True
     warning: tuple[str, str] | None = None
+    checkpoint: Checkpoint | None = None
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

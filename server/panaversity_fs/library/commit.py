@@ -4,19 +4,24 @@ Order (RELIABILITY 3): foresee → publish bytes → lock → decide again → e
 audit, chain head, promise of the manifest, idempotency record → commit. No bulk I/O happens inside the transaction.
 """
 
+from collections import ChainMap
 from dataclasses import replace
+from typing import NoReturn
 
-from panaversity_fs.core.changes import Changeset
+from panaversity_fs.core.changes import Changeset, Write
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import InvalidArgument
+from panaversity_fs.core.errors import InvalidArgument, PanaversityError
 from panaversity_fs.core.manifest import parse
-from panaversity_fs.core.paths import require_path
+from panaversity_fs.core.paths import BASE, require_path
 from panaversity_fs.library import rows
-from panaversity_fs.library.absence import gone
 from panaversity_fs.library.answers import Caller, CommitResult, Outcome, count_modes
+from panaversity_fs.library.auditing import checkpoint_of
 from panaversity_fs.library.context import Context, require_writer
-from panaversity_fs.library.deciding import Decision, Refused, decide
-from panaversity_fs.library.presence import require_blobs
+from panaversity_fs.library.deciding import CREATE, Decision, Refused, decide
+from panaversity_fs.library.lives import incarnation_to_write, life_for
+from panaversity_fs.library.observing import reported
+from panaversity_fs.library.overlays import Overlay, judge_namespace, load_overlay
+from panaversity_fs.library.presence import Found, require_blobs
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView, empty_view
 from panaversity_fs.store.books import BookRow, find_book, save_book
@@ -41,6 +46,8 @@ class Commit:
         self._agent = require_writer(context, self._book_id, caller, changeset.operation)
         self._key = key and RequestKey(self._book_id, staging.incarnation, caller.subject, _usable(key, changeset))
         self._promise = promise
+        self._found: BookRow | None = None  # the row as last looked at; a tombstone where this begins a new life
+        judge_namespace(changeset)
         self._started = context.monotonic()
         for operation in changeset.operations:
             require_path(operation.path, changeset.operation)
@@ -61,13 +68,24 @@ class Commit:
             raise refused.answer from None
         raise AssertionError("the last look is insisted on")
 
+    async def carried_out(self) -> CommitResult | None:
+        """The answer this request had before, for use cases that cannot even ask again once it was carried out (P6)."""
+        async with self._context.database.read(self._changeset.operation) as connection:
+            return await self._replayed(connection)
+
+    async def refuse(self, refusal: PanaversityError) -> NoReturn:
+        """Record a refusal that was found before there were bytes to commit, and raise it."""
+        await self._record_refusals(Refused([refusal], refusal))
+        raise refusal
+
     async def _foresee(self) -> Digest | CommitResult:
         """The manifest this commit would make now, its text staged; or the answer if the request was carried out."""
         async with self._context.database.read(self._changeset.operation) as connection:
             book, view = await self._load(connection, lock=False)
             if answer := await self._replayed(connection):
                 return answer
-            after = decide(self._book_id, book, view, self._changeset).view
+            own = await self._load_overlay(connection, book)
+            after = decide(self._book_id, book, view, self._changeset, own).view
         await self._staging.store_bytes(after.manifest_hash, after.text)
         return after.manifest_hash
 
@@ -80,24 +98,32 @@ class Commit:
             book, view = await self._load(connection, lock=True)
             if answer := await self._replayed(connection):
                 return answer
-            decision = decide(self._book_id, book, view, self._changeset)
+            own = await self._load_overlay(connection, book)
+            decision = decide(self._book_id, book, view, self._changeset, own)
             if expected is not None and decision.view.manifest_hash != expected:
                 if not insist:
                     return None
                 expected = decision.view.manifest_hash
-                await self._staging.store_under_lock(expected, decision.view.text)
-            result, named = await self._write(connection, book, view, decision, expected)
+                await self._staging.store_under_lock(connection, expected, decision.view.text)
+            readable = view.sizes if own is None else ChainMap(own.sizes, view.sizes)
+            found = await require_blobs(connection, self._staging, readable, decision, self._changeset.operation)
+            result, named = await self._write(connection, book, found, decision, expected)
         self._staging.committed(named)
         self._context.views.keep(self._book_id, decision.view)
         return result
 
     async def _load(self, connection: Connection, lock: bool) -> tuple[BookRow | None, BookView]:
-        book = await find_book(connection, self._book_id, lock)
+        self._found = await find_book(connection, self._book_id, lock)
+        book = life_for(self._found, self._staging.incarnation, self._changeset, CREATE)
         if book is None:
             return None, empty_view(self._staging.incarnation)
-        if book.state != "live":
-            raise gone(self._changeset.operation, self._book_id)
         return book, await self._context.views.load(connection, book)
+
+    async def _load_overlay(self, connection: Connection, book: BookRow | None) -> Overlay | None:
+        """The overlay this changeset is meant for, or None for the base; empty in a book that is about to be born."""
+        if self._changeset.user_id == BASE:
+            return None
+        return await load_overlay(connection, book.book_id, self._changeset.user_id) if book else Overlay({})
 
     async def _replayed(self, connection: Connection) -> CommitResult | None:
         found = await find_request(connection, self._key) if self._key else None
@@ -115,33 +141,33 @@ class Commit:
         self,
         connection: Connection,
         book: BookRow | None,
-        before: BookView,
+        found: Found,
         decision: Decision,
         promised: Digest | None,
     ) -> tuple[CommitResult, set[Digest]]:
         """All rows of the commit; answers the result and the digests that are named now."""
         context, staging, changeset = self._context, self._staging, self._changeset
-        now = rows.time_of_commit(context.clock(), book)
+        now = rows.time_of_commit(context.clock(), self._found)
         book = book or rows.newborn(self._book_id, staging.incarnation, decision, now)
-        found = await require_blobs(connection, staging, before, decision, changeset.operation)
         named = set(found)
-        revision = decision.view.revision if decision.changes else book.revision
+        revision = book.revision + 1 if decision.changes else book.revision
         seal = rows.Seal(self._agent, changeset, now, revision, self._elapsed_ms(), context.token)
         if changeset.ingest_manifest and changeset.ingest_manifest != promised:
             named |= await self._remember_source(connection, seal)
         if promised:
             named |= await rows.promise(connection, staging, decision.view, now)
-        await rows.save_named(connection, staging, found, now)
+        await rows.save_named(connection, found, now)
         await rows.save_journal(connection, book, decision, seal, context.blobs.backend)
-        seq, head = await rows.append_audit(connection, book, rows.entries_of(book, decision, seal))
-        await save_book(connection, replace(
+        book = await rows.append_audit(connection, book, rows.entries_of(book, decision, seal))
+        book = replace(
             book, schema=decision.schema, numbering=decision.numbering, revision=revision,
-            base_revision=revision if decision.changes else book.base_revision,
+            base_revision=decision.view.revision,
             ingest_manifest=changeset.ingest_manifest or book.ingest_manifest,
-            chain_seq=seq, chain_head=head, changed_at=now,
-        ))  # fmt: skip
+            changed_at=now,
+        )  # fmt: skip
+        await save_book(connection, book)
         await rows.drop_used_pins(connection, staging, named)
-        result = self._result(decision, revision, promised)
+        result = replace(self._result(decision, revision, promised), checkpoint=checkpoint_of(book))
         if self._key:
             await save_request(connection, self._key, changeset.payload_hash, result.to_record(), now)
         return result, named
@@ -161,12 +187,10 @@ class Commit:
         return text
 
     def _result(self, decision: Decision, revision: int, promised: Digest | None) -> CommitResult:
-        entries = decision.view.entries
+        operations = [(v, v.operation) for v in decision.verdicts]
         outcomes = tuple(
-            Outcome(v.operation.path, v.mode, v.before, v.after,
-                    entries[v.operation.path].size if v.operation.path in entries else 0)
-            for v in decision.verdicts
-        )  # fmt: skip
+            Outcome(o.path, v.mode, v.before, v.after, o.size if isinstance(o, Write) else 0) for v, o in operations
+        )
         return CommitResult(
             self._book_id, revision, decision.schema, decision.numbering, outcomes, promised, count_modes(outcomes)
         )
@@ -179,8 +203,8 @@ class Commit:
                 return
             now = rows.time_of_commit(self._context.clock(), book)
             seal = rows.Seal(self._agent, self._changeset, now, book.revision, self._elapsed_ms(), self._context.token)
-            seq, head = await rows.append_audit(connection, book, rows.refusals_of(book, refused.refusals, seal))
-            await save_book(connection, replace(book, chain_seq=seq, chain_head=head, changed_at=now))
+            book = await rows.append_audit(connection, book, rows.refusals_of(book, refused.refusals, seal))
+            await save_book(connection, replace(book, changed_at=now))
 
     def _elapsed_ms(self) -> int:
         return int((self._context.monotonic() - self._started) * 1000)
@@ -200,4 +224,28 @@ async def open_staging(context: Context, book_id: str, caller: Caller, operation
     require_writer(context, book_id, caller, operation)
     async with context.database.read(operation) as connection:
         book = await find_book(connection, book_id)
-    return Staging(context, book_id, book.incarnation if book else 1, caller.subject)
+    return Staging(context, book_id, incarnation_to_write(book), caller.subject)
+
+
+async def commit(
+    context: Context,
+    book_id: str,
+    changeset: Changeset,
+    caller: Caller,
+    *,
+    idempotency_key: str | None = None,
+    staging: Staging | None = None,
+    with_manifest: bool = False,
+) -> CommitResult:
+    """Apply a changeset entirely or not at all (P2); the answer comes after the commit (P1).
+
+    ``staging`` holds the bytes that came along. ``with_manifest`` promises the manifest the book has afterwards.
+    """
+
+    async def run() -> CommitResult:
+        if staging is not None:
+            return await Commit(context, staging, changeset, caller, idempotency_key, with_manifest).run()
+        async with await open_staging(context, book_id, caller, changeset.operation) as own:
+            return await Commit(context, own, changeset, caller, idempotency_key, with_manifest).run()
+
+    return await reported(context.observer, context.monotonic, changeset, run())

@@ -1,12 +1,15 @@
 """What every use case works with: database, blobs, clock, randomness and the caches. Decides nothing."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from panaversity_fs.core.errors import AgentRequired, ReadOnly
 from panaversity_fs.core.paths import require_book_id, shown
+from panaversity_fs.library.access_log import AccessLog
 from panaversity_fs.library.answers import Caller
+from panaversity_fs.library.observing import Observer, Silent
+from panaversity_fs.library.trees import TreeCache
 from panaversity_fs.library.views import ViewCache
 from panaversity_fs.store.blobs import BlobStore
 from panaversity_fs.store.database import Database
@@ -14,6 +17,10 @@ from panaversity_fs.store.database import Database
 PIN_LIFE = timedelta(hours=24)
 """How long uploaded bytes wait for the commit that names them."""
 MAX_AGENT = 200
+
+
+async def go_on(_step: str) -> None:
+    """Do not pause."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,12 @@ class Context:
     monotonic: Callable[[], float]
     token: Callable[[], str]
     read_only: bool = False
+    observer: Observer = field(default_factory=Silent)
     views: ViewCache = field(default_factory=ViewCache)
+    trees: TreeCache = field(default_factory=TreeCache)
+    access: AccessLog | None = None
+    pause: Callable[[str], Awaitable[None]] = go_on
+    """Called with its name between two steps that others may come between; tests stop there (F34)."""
 
 
 def require_writer(context: Context, book_id: str, caller: Caller, operation: str) -> str:

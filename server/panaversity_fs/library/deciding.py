@@ -13,6 +13,7 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import NameIndex
 from panaversity_fs.core.schema import Schema, require_place
 from panaversity_fs.library.absence import no_book
+from panaversity_fs.library.overlays import Overlay, name_clashes
 from panaversity_fs.library.views import BookView, Change, Held, source_of
 from panaversity_fs.store.books import BookRow
 
@@ -24,7 +25,7 @@ CREATE = "create_book"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a changeset does to a book: the verdict on each operation, the settings and the view afterwards."""
+    """What a changeset does to a book: the verdict on each operation, the settings and the base's view afterwards."""
 
     verdicts: tuple[Verdict, ...]
     schema: Schema
@@ -47,22 +48,26 @@ class Refused(Exception):
         self.answer = answer
 
 
-def decide(book_id: str, book: BookRow | None, view: BookView, changeset: Changeset) -> Decision:
+def decide(
+    book_id: str, book: BookRow | None, view: BookView, changeset: Changeset, own: Overlay | None = None
+) -> Decision:
     """Judge every operation, then the book that would result. Raises ``Refused``, ``InvalidArgument``, ``Conflict``,
-    ``NotFound``."""
+    ``NotFound``. ``own`` is the overlay the changeset is meant for; None: the base."""
     verb = changeset.operation
     if verb == CREATE and book is not None:
         raise Conflict(CREATE, book.book_id, "the book exists", "Write to it, or choose another id")
     if book is None and verb != CREATE and not changeset.digests():
         raise no_book(verb, book_id)  # deleting nothing must not bring a book about
-    verdicts, refusals = judge_all(changeset.operations, view.digests_by_path, verb)
+    verdicts, refusals = judge_all(changeset.operations, (view if own is None else own).digests_by_path, verb)
     if refusals:
         raise Refused(refusals, _one_answer(refusals, verb))
     born_as = Schema.DOCUSAURUS if verb == INGEST else Schema.STRICT
     schema = changeset.schema or (book.schema if book else born_as)
     numbering = changeset.numbering or (book.numbering if book else None)
+    if own is not None:
+        return _decide_overlay(view, own, verdicts, schema, numbering, verb)
     changed = book is not None and (schema, numbering) != (book.schema, book.numbering)
-    revision = view.revision + 1
+    revision = (book.revision if book else 0) + 1
     changes = [_change(v) for v in verdicts if v.changes]
     after = view.after(changes, revision, numbering)
     misplaced = list(_misplaced(after, verdicts, schema, numbering, everything=changed, verb=verb))
@@ -76,6 +81,16 @@ def decide(book_id: str, book: BookRow | None, view: BookView, changeset: Change
         tuple(verdicts), schema, numbering, changed,
         BookView(view.incarnation, revision, numbering, after.entries, names),
     )  # fmt: skip
+
+
+def _decide_overlay(
+    view: BookView, own: Overlay, verdicts: Sequence[Verdict], schema: Schema, numbering: Numbering | None, verb: str
+) -> Decision:
+    """The same judgement of places and names over base and overlay together; the base stays as it is (FR-018)."""
+    faults = list(_misplaced(view, verdicts, schema, numbering, everything=False, verb=verb))
+    if faults := faults or list(name_clashes(view, own, verdicts, numbering, verb)):
+        raise Refused(faults, _one_answer(faults, verb))
+    return Decision(tuple(verdicts), schema, numbering, False, view)
 
 
 def _change(verdict: Verdict) -> Change:

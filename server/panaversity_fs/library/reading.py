@@ -9,12 +9,14 @@ from panaversity_fs.core.errors import NotFound, TooLarge
 from panaversity_fs.core.paths import BASE, require_book_id, require_path
 from panaversity_fs.library.answers import Caller, FileEntry
 from panaversity_fs.library.context import Context
+from panaversity_fs.library.facade import Facade
+from panaversity_fs.library.overlays import all_seen, find_seen, require_namespace
 from panaversity_fs.library.telling import manifest_entries, require_book
-from panaversity_fs.library.views import source_of
 from panaversity_fs.store.blob_rows import find_blobs, find_pins
 from panaversity_fs.store.blobs import CHUNK, BlobKey, BlobStore, absent, damaged, verified
 from panaversity_fs.store.books import BookRow
-from panaversity_fs.store.journal import JournalRow, entries_below, find_entry
+from panaversity_fs.store.database import Connection
+from panaversity_fs.store.journal import is_named
 from panaversity_fs.store.told import find_told
 
 _SMALL = 256 * 1024
@@ -36,53 +38,74 @@ class Blob:
             return verified(self.store, self.key, self.size)
         return self.store.stream(self.key, start, self.size if end is None else end)
 
+    async def whole(self, limit: int) -> bytes:
+        """All the bytes at once, verified. Raises ``TooLarge`` above ``limit`` bytes."""
+        if self.size > limit:
+            raise TooLarge(
+                "read", f"blob {short(self.digest)}", f"has {self.size} bytes, more than {limit}",
+                "Fetch it over HTTP", size=self.size, limit=limit,
+            )  # fmt: skip
+        return b"".join([piece async for piece in self.stream()])
+
 
 async def entry(context: Context, book_id: str, path: str, user_id: str = BASE) -> FileEntry:
-    """What this path holds now. Raises ``InvalidPath``, ``NotFound``, ``BookGone``."""
+    """What this user sees at a path now: the overlay first, else the base (FR-016). Raises ``InvalidPath``,
+    ``NotFound``, ``BookGone``."""
+    _require_names(book_id, path, user_id)
+    async with context.database.read("read") as connection:
+        return await _entry(connection, await require_book(connection, book_id, "read"), path, user_id)
+
+
+def _require_names(book_id: str, path: str, user_id: str) -> None:
     require_book_id(book_id, "read")
     require_path(path, "read")
-    async with context.database.read("read") as connection:
-        book = await require_book(connection, book_id, "read")
-        row = await find_entry(connection, book_id, path, user_id)
-    if row is None:
+    require_namespace(user_id, "read")
+
+
+async def _entry(connection: Connection, book: BookRow, path: str, user_id: str) -> FileEntry:
+    found = await find_seen(connection, book, path, user_id)
+    if found is None:
         raise NotFound(
             "read", path, "nothing is there", "Look at list_books with include_structure", kind="path", path=path
         )
-    return _entry(row, book)
+    return found
 
 
-async def entries(context: Context, book_id: str, prefix: str) -> list[FileEntry]:
-    """Everything whose path begins with ``prefix`` (taken literally), sorted by path. Raises ``NotFound``."""
-    require_book_id(book_id, "read")
+async def open_entry(context: Context, book_id: str, path: str, user_id: str = BASE) -> tuple[FileEntry, Blob]:
+    """What this user sees at a path, and its bytes, of one moment: a write in between cannot part them. Raises as
+    ``entry`` does."""
+    _require_names(book_id, path, user_id)
     async with context.database.read("read") as connection:
         book = await require_book(connection, book_id, "read")
-        rows = await entries_below(connection, book_id, prefix)
-    return [_entry(row, book) for row in sorted(rows, key=lambda row: row.path)]
+        seen = await _entry(connection, book, path, user_id)
+        found = await find_blobs(connection, book_id, book.incarnation, [seen.sha256])
+    if seen.sha256 not in found:
+        raise absent(BlobKey(book_id, book.incarnation, seen.sha256))
+    return seen, Blob(seen.sha256, seen.size, found[seen.sha256].key, context.blobs)
 
 
-def _entry(row: JournalRow, book: BookRow) -> FileEntry:
-    return FileEntry(
-        row.path, source_of(row.path, book.numbering), row.sha256, row.size, row.revision, row.last_written_at,
-        row.storage_backend, row.agent_id,
-    )  # fmt: skip
+async def entries(context: Context, book_id: str, prefix: str, user_id: str = BASE) -> list[FileEntry]:
+    """Everything this user sees whose path begins with ``prefix`` (taken literally), sorted by path, orphaned overlay
+    entries included. Raises ``NotFound``."""
+    require_book_id(book_id, "read")
+    require_namespace(user_id, "read")
+    async with context.database.read("read") as connection:
+        book = await require_book(connection, book_id, "read")
+        return await all_seen(connection, book, prefix, user_id)
 
 
-async def read_bytes(context: Context, book_id: str, digest: Digest, limit: int) -> bytes:
-    """A whole blob of a current entry, verified. Raises ``TooLarge`` above ``limit`` bytes."""
-    blob = await open_blob(context, book_id, digest, Caller("library"))
-    if blob.size > limit:
-        raise TooLarge(
-            "read", f"blob {short(digest)}", f"has {blob.size} bytes, more than {limit}",
-            "Fetch it over HTTP", size=blob.size, limit=limit,
-        )  # fmt: skip
-    return b"".join([piece async for piece in blob.stream()])
+async def read_bytes(context: Context, book_id: str, digest: Digest, limit: int, user_id: str = BASE) -> bytes:
+    """A whole blob of an entry this user sees, verified. Raises ``TooLarge`` above ``limit`` bytes."""
+    blob = await open_blob(context, book_id, digest, Caller("library"), user_id=user_id)
+    return await blob.whole(limit)
 
 
 async def open_blob(
-    context: Context, book_id: str, digest: Digest, caller: Caller, manifest: Digest | None = None
+    context: Context, book_id: str, digest: Digest, caller: Caller, manifest: Digest | None = None, user_id: str = BASE
 ) -> Blob:
-    """A blob that a current entry, the named told manifest, or the caller's own pin names. Else ``NotFound``."""
-    (blob,) = await _open(context, book_id, [digest], caller, manifest)
+    """A blob that a current entry, the named told manifest, the caller's own pin, or an entry of the given user's
+    overlay names; no other overlay's (S14, P11). Else ``NotFound``."""
+    (blob,) = await _open(context, book_id, [digest], caller, manifest, user_id)
     return blob
 
 
@@ -94,9 +117,15 @@ async def open_pack(
 
 
 async def _open(
-    context: Context, book_id: str, digests: Sequence[Digest], caller: Caller, manifest: Digest | None
+    context: Context,
+    book_id: str,
+    digests: Sequence[Digest],
+    caller: Caller,
+    manifest: Digest | None,
+    user_id: str = BASE,
 ) -> list[Blob]:
     require_book_id(book_id, "read")
+    require_namespace(user_id, "read")
     allowed: Collection[Digest] = ()
     if manifest is not None:
         allowed = set((await manifest_entries(context, book_id, manifest)).values())
@@ -106,13 +135,16 @@ async def _open(
             allowed = (await context.views.load(connection, book)).sizes.keys()
         elif (told := await find_told(connection, book_id, book.incarnation, manifest)) and told.of_source:
             allowed = ()
+        if user_id != BASE:
+            own = {digest for digest in digests if await is_named(connection, book_id, user_id, digest)}
+            allowed = own | {digest for digest in digests if digest in allowed}
         place = (book_id, book.incarnation)
         found = {d: (row.key, row.size) for d, row in (await find_blobs(connection, *place, set(digests))).items()}
         if hidden := [digest for digest in digests if digest not in allowed]:
             pins = await find_pins(connection, *place, hidden)
-            own = {p.sha256: p.stored.size for p in pins if p.subject == caller.subject and p.stored is not None}
+            sent = {p.sha256: (p.key, p.stored.size) for p in pins if p.subject == caller.subject and p.stored}
             found = {d: v for d, v in found.items() if d in allowed}
-            found |= {d: (BlobKey(*place, d), size) for d, size in own.items() if d not in found}
+            found |= {d: v for d, v in sent.items() if d not in found}
     for digest in digests:
         if digest not in found:
             raise absent(BlobKey(*place, digest))
@@ -153,3 +185,37 @@ async def _framed(store: BlobStore, group: Sequence[Blob]) -> bytes:
             raise damaged(blob.key, "does not hold the bytes its name promises")
         framed += pack.member(blob.digest, data)
     return bytes(framed)
+
+
+class Reading(Facade):
+    """Everything that reads what is there."""
+
+    async def entry(self, book_id: str, path: str, user_id: str = BASE) -> FileEntry:
+        """What this user sees at a path now: the overlay first, else the base. Raises ``NotFound``."""
+        return await entry(self._context, book_id, path, user_id)
+
+    async def open_entry(self, book_id: str, path: str, user_id: str = BASE) -> tuple[FileEntry, Blob]:
+        """What this user sees at a path, and its bytes, of one moment. Raises ``NotFound``."""
+        return await open_entry(self._context, book_id, path, user_id)
+
+    async def entries(self, book_id: str, prefix: str, user_id: str = BASE) -> list[FileEntry]:
+        """Everything this user sees whose path begins with ``prefix``, sorted; orphaned overlay entries included."""
+        return await entries(self._context, book_id, prefix, user_id)
+
+    async def read_bytes(self, book_id: str, digest: Digest, limit: int, user_id: str = BASE) -> bytes:
+        """A whole blob this user sees now, verified. Raises ``TooLarge`` above ``limit`` bytes."""
+        return await read_bytes(self._context, book_id, digest, limit, user_id)
+
+    async def open_blob(
+        self, book_id: str, digest: Digest, caller: Caller, *, manifest: Digest | None = None, user_id: str = BASE
+    ) -> Blob:
+        """Bytes by digest for somebody who may read a name of them (S14). Raises ``NotFound``."""
+        return await open_blob(self._context, book_id, digest, caller, manifest, user_id)
+
+    async def open_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest], caller: Caller) -> list[Blob]:
+        """Many blobs of one told manifest. Raises ``NotFound`` before the first byte."""
+        return await open_pack(self._context, book_id, manifest, digests, caller)
+
+    def stream_pack(self, blobs: Sequence[Blob]) -> AsyncIterator[bytes]:
+        """The uncompressed pack of these blobs, verified; break the body off when it raises."""
+        return stream_pack(self._context.blobs, blobs)

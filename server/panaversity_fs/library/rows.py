@@ -3,7 +3,7 @@
 Knows how values become rows; does not decide, and does not know when.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,13 +14,14 @@ from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import BlobsMissing, PanaversityError
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.mapping import Numbering
-from panaversity_fs.core.paths import fold
+from panaversity_fs.core.merkle import extend
+from panaversity_fs.core.paths import BASE, fold
 from panaversity_fs.library.deciding import Decision
+from panaversity_fs.library.presence import ABSENT, Found, staged
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView, source_of
 from panaversity_fs.store.audit_rows import append
-from panaversity_fs.store.blob_rows import BlobRow, drop_pins, find_blobs, save_blobs
-from panaversity_fs.store.blobs import Stored
+from panaversity_fs.store.blob_rows import drop_pins, save_blobs
 from panaversity_fs.store.books import BookRow
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.journal import JournalRow, record, refold
@@ -50,24 +51,12 @@ def newborn(book_id: str, incarnation: int, decision: Decision, now: datetime) -
     return BookRow(book_id, incarnation, "live", decision.schema, decision.numbering, 0, 0, None, 0, GENESIS, now, now)
 
 
-async def save_named(
-    connection: Connection,
-    staging: Staging,
-    found: Mapping[Digest, tuple[Stored, BlobRow | None]],
-    now: datetime,
-) -> None:
+async def save_named(connection: Connection, found: Found, now: datetime) -> None:
     """Let every blob the commit names be live, reviving a condemned one (RELIABILITY 4)."""
-    rows = []
-    for digest, (stored, row) in found.items():
-        if row is None:
-            rows.append(_blob_row(staging, digest, stored, now))
-        elif row.state != "live":
-            rows.append(replace(row, state="live"))
-    await save_blobs(connection, rows)
-
-
-def _blob_row(staging: Staging, digest: Digest, stored: Stored, now: datetime) -> BlobRow:
-    return BlobRow(staging.book_id, staging.incarnation, digest, 0, stored.size, stored.crc32, "live", now)
+    await save_blobs(connection, [
+        replace(row, state="live", created_at=now if row.state == ABSENT else row.created_at)
+        for row in found.values() if row.state != "live"
+    ])  # fmt: skip
 
 
 async def save_journal(
@@ -86,13 +75,18 @@ async def save_journal(
             book_id=book.book_id, path=operation.path, user_id=seal.changeset.user_id, sha256=digest,
             size=operation.size if isinstance(operation, Write) else 0, revision=seal.revision,
             last_written_at=seal.now, agent_id=seal.agent, storage_backend=storage_backend,
-            path_fold=_folded(operation.path, decision.numbering if kept else book.numbering), deleted=not kept,
+            path_fold=_unique_name(seal, operation.path, decision.numbering if kept else book.numbering),
+            deleted=not kept,
         ))  # fmt: skip
     await record(connection, [row for row in rows if row.deleted])
     if decision.numbering != book.numbering:  # before new paths come: one may take the name another gives up here
         moved = {path: _folded(path, decision.numbering) for path in decision.view.entries}
         await refold(connection, book.book_id, moved)
     await record(connection, [row for row in rows if not row.deleted])
+
+
+def _unique_name(seal: Seal, path: str, numbering: Numbering | None) -> str:
+    return _folded(path, numbering) if seal.changeset.user_id == BASE else path
 
 
 def _folded(path: str, numbering: Numbering | None) -> str:
@@ -124,6 +118,16 @@ def refusals_of(book: BookRow, refusals: Sequence[PanaversityError], seal: Seal)
     return entries
 
 
+def ending_of(book: BookRow, held: Sequence[tuple[str, str, Digest]], seal: Seal) -> list[AuditEntry]:
+    """One entry for each (user id, path, digest) that a deleted book held, then one for the book itself (F41)."""
+    verb = seal.changeset.operation
+    entries = [
+        replace(_entry(book, seal, verb, path, digest, None, number), user_id=user_id)
+        for number, (user_id, path, digest) in enumerate(held, 1)
+    ]
+    return [*entries, _entry(book, seal, verb, "", None, None, len(held) + 1)]
+
+
 def _entry(
     book: BookRow, seal: Seal, operation: str, path: str, before: str | None, after: str | None, number: int
 ) -> AuditEntry:
@@ -135,11 +139,14 @@ def _entry(
     )  # fmt: skip
 
 
-async def append_audit(connection: Connection, book: BookRow, entries: list[AuditEntry]) -> tuple[int, Digest]:
-    """Chain the entries to the book's head; answer the new sequence and head for the book's row."""
+async def append_audit(connection: Connection, book: BookRow, entries: list[AuditEntry]) -> BookRow:
+    """Chain the entries to the book's head and add them to its tree; answer the row with the log grown, to be saved."""
     hashes = audit.chain(book.chain_head, entries)
     await append(connection, zip(entries, hashes, strict=True))
-    return book.chain_seq + len(entries), hashes[-1] if hashes else book.chain_head
+    return replace(
+        book, chain_seq=book.chain_seq + len(entries), chain_head=[book.chain_head, *hashes][-1],
+        chain_edge=extend(book.chain_edge, book.chain_seq, hashes),
+    )  # fmt: skip
 
 
 async def promise(connection: Connection, staging: Staging, view: BookView, now: datetime) -> set[Digest]:
@@ -173,11 +180,16 @@ async def promise_text(
 
 
 async def _name_text(connection: Connection, staging: Staging, digest: Digest, now: datetime) -> set[Digest]:
-    rows = await find_blobs(connection, staging.book_id, staging.incarnation, [digest])
-    await save_named(connection, staging, {digest: (staging.stored[digest], rows.get(digest))}, now)
+    found = await staged(connection, staging, [digest])
+    if digest not in found:
+        raise BlobsMissing(
+            "manifest", staging.book_id, "the text of the manifest was taken away", "Repeat", digests=[digest]
+        )
+    await save_named(connection, found, now)
     return {digest}
 
 
 async def drop_used_pins(connection: Connection, staging: Staging, named: Iterable[Digest]) -> None:
     """Pins of what is named now have done their work."""
-    await drop_pins(connection, staging.book_id, staging.incarnation, staging.subject, list(named))
+    place = (staging.book_id, staging.incarnation)
+    await drop_pins(connection, *place, staging.subject, list(named), staging.upload_id)

@@ -2,17 +2,24 @@
 
 Knows the order pin → bytes → durable; does not know conflicts or journals. Whatever happens while the process lives,
 bytes that no commit named and nobody else has pinned are gone again afterwards.
+
+The pin also says under which generation of its key a digest is put: that of the living blob or of another pin, so that
+"already there" is meant; else one that no collector, however late it wakes, can be about to delete (``blob_states``).
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 
 import anyio
 
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.library.context import PIN_LIFE, Context
-from panaversity_fs.store.blob_rows import Pin, drop_upload, find_blobs, find_pins, save_pins
+from panaversity_fs.store.blob_rows import Pin, drop_upload, find_blobs, find_pins, save_blobs, save_pins
+from panaversity_fs.store.blob_states import floor_of, give_up
 from panaversity_fs.store.blobs import BlobKey, Stored
+from panaversity_fs.store.books import find_book
+from panaversity_fs.store.database import Connection
 
 _CLEAN_UP_SECONDS = 30
 
@@ -26,9 +33,12 @@ class Staging:
         self.subject = subject
         self.stored: dict[Digest, Stored] = {}
         self._context = context
-        self._upload_id = context.token()
-        self._batch = context.blobs.batch()
+        self.upload_id = context.token()
+        self._batch = context.blobs.batch(self.upload_id)
         self._pinned: set[Digest] = set()
+        self._generations: dict[Digest, int] = {}
+        self._under_lock: set[Digest] = set()
+        self._published = False
         self._kept: set[Digest] = set()
 
     async def expect(self, digests: Collection[Digest]) -> None:
@@ -38,16 +48,51 @@ class Staging:
             return
         self._pinned |= new  # first: a commit cut off by a cancellation may have happened
         async with self._context.database.write("upload") as connection:
+            await find_book(connection, self.book_id, lock=True)
+            await self._choose_generations(connection, new)
             await save_pins(connection, [self._pin(digest) for digest in new])
+        await self._context.pause("pinned")
+
+    async def adopt(self, objects: Mapping[BlobKey, Stored]) -> None:
+        """Take objects that are in the store, and were verified, for bytes of this upload; they stay if it fails."""
+        self._kept |= {key.digest for key in objects}
+        self._pinned |= self._kept
+        self._generations |= {key.digest: key.generation for key in objects}
+        self.stored |= {key.digest: stored for key, stored in objects.items()}
+        async with self._context.database.write("upload") as connection:
+            await save_pins(connection, [self._pin(key.digest) for key in objects])
+
+    async def _choose_generations(self, connection: Connection, digests: Collection[Digest]) -> None:
+        """Decide where each digest is put, and revive what a collector has condemned."""
+        place = (self.book_id, self.incarnation)
+        rows = await find_blobs(connection, *place, digests)
+        pinned = {pin.sha256: pin.generation for pin in await find_pins(connection, *place, digests)}
+        floor = await floor_of(connection, *place)
+        for digest in digests:
+            row = rows.get(digest)
+            if row is not None and row.state != "deleted":
+                self._generations[digest] = row.generation
+            else:
+                self._generations[digest] = pinned.get(digest, floor)
+        await save_blobs(connection, [replace(r, state="live") for r in rows.values() if r.state == "condemned"])
 
     def _pin(self, digest: Digest) -> Pin:
         expires = self._context.clock() + PIN_LIFE
         stored = self.stored.get(digest)
-        return Pin(self._upload_id, digest, self.book_id, self.incarnation, self.subject, stored, expires)
+        return Pin(
+            self.upload_id, digest, self.book_id, self.incarnation, self.subject, stored, expires,
+            self._generations[digest],
+        )  # fmt: skip
 
     def key(self, digest: Digest) -> BlobKey:
         """Where these bytes will live."""
-        return BlobKey(self.book_id, self.incarnation, digest)
+        return BlobKey(self.book_id, self.incarnation, digest, self._generations[digest])
+
+    async def held(self, connection: Connection, digests: Collection[Digest]) -> dict[Digest, BlobKey]:
+        """The keys of those of these digests that are still pinned by this upload, or were put under this very lock."""
+        pins = await find_pins(connection, self.book_id, self.incarnation, digests)
+        held = {pin.sha256: pin.key for pin in pins if pin.upload_id == self.upload_id}
+        return held | {digest: self.key(digest) for digest in self._under_lock & set(digests)}
 
     async def store(self, digest: Digest, size: int | None, chunks: AsyncIterator[bytes]) -> Stored:
         """Take one blob as a stream. Raises ``HashMismatch`` when length or digest are not the promised ones."""
@@ -61,15 +106,19 @@ class Staging:
         self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
         return self.stored[digest]
 
-    async def store_under_lock(self, digest: Digest, data: bytes) -> None:
+    async def store_under_lock(self, connection: Connection, digest: Digest, data: bytes) -> None:
         """Store and publish one small blob inside the very transaction that will name it: no pin is needed there."""
         self._pinned.add(digest)
+        self._under_lock.add(digest)
+        await self._choose_generations(connection, [digest])
         self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
         await self.publish()
 
     async def publish(self) -> None:
         """Make everything taken so far durable; still unnamed, so invisible to readers."""
+        self._published = True  # first: it may break off in the middle
         await self._batch.publish()
+        await self._context.pause("published")
 
     async def keep_pins(self) -> None:
         """Publish and leave the pins to a later commit of the same subject (data-plane PUT)."""
@@ -95,11 +144,19 @@ class Staging:
                 await self._remove(leftovers)
 
     async def _remove(self, digests: set[Digest]) -> None:
-        """Under the lock: drop our pins, then the bytes that no commit named and nobody else is sending."""
+        """Drop our pins, then the bytes that no commit named and nobody else is sending; decided under the lock."""
         place = (self.book_id, self.incarnation)
         async with self._context.database.write("clean up") as connection:
-            await drop_upload(connection, self._upload_id)
-            named = await find_blobs(connection, *place, digests)
-            pinned = {pin.sha256 for pin in await find_pins(connection, *place, digests)}
-            for digest in digests - named.keys() - pinned:
-                await self._context.blobs.remove(self.key(digest))
+            await find_book(connection, self.book_id, lock=True)
+            await drop_upload(connection, self.upload_id)
+            if not self._published:
+                self._context.observer.took_back(len(digests & self.stored.keys()))
+                return
+            rows = await find_blobs(connection, *place, digests)
+            held = {row.key for row in rows.values()}
+            held |= {pin.key for pin in await find_pins(connection, *place, digests)}
+            unnamed = {self.key(digest) for digest in digests if digest in self._generations} - held
+            await give_up(connection, *place, unnamed)
+        for key in unnamed:
+            await self._context.blobs.remove(key)
+        self._context.observer.took_back(len({key.digest for key in unnamed} & self.stored.keys()))

@@ -36,9 +36,7 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
         return True
     if context.read_only:
         return False
-    if known is not None:
-        async with context.database.write("plan_build") as connection:
-            await save_told(connection, replace(known, last_told_at=now))
+    if known is not None and await _renew(context, book, known, now):
         return True
     async with Staging(context, book.book_id, book.incarnation, _TELLER) as staging:
         await staging.store_bytes(view.manifest_hash, view.text)
@@ -52,6 +50,16 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
     return True
 
 
+async def _renew(context: Context, book: BookRow, known: ToldRow, now: datetime) -> bool:
+    """Tell again what was told; False when it was collected since ``known`` was read."""
+    async with context.database.write("plan_build") as connection:
+        await find_book(connection, book.book_id, lock=True)
+        still = await find_told(connection, book.book_id, book.incarnation, known.manifest_hash)
+        if still is not None:
+            await save_told(connection, replace(still, last_told_at=max(now, still.last_told_at)))
+    return still is not None
+
+
 async def _all_live(connection: Connection, book: BookRow, view: BookView) -> bool:
     current = await find_book(connection, book.book_id, lock=True)
     if current is None or (current.incarnation, current.state) != (book.incarnation, "live"):
@@ -59,7 +67,10 @@ async def _all_live(connection: Connection, book: BookRow, view: BookView) -> bo
     if current.base_revision == view.revision:
         return True
     found = await find_blobs(connection, book.book_id, book.incarnation, view.sizes.keys())
-    return len(found) == len(view.sizes) and all(row.state == "live" for row in found.values())
+    if len(found) != len(view.sizes) or any(row.state == "deleted" for row in found.values()):
+        return False
+    await rows.save_named(connection, found, book.changed_at)  # revives what is only condemned
+    return True
 
 
 async def require_book(connection: Connection, book_id: str, operation: str) -> BookRow:

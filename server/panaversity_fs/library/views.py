@@ -33,7 +33,7 @@ Change = tuple[str, Held | None]
 
 
 class BookView:
-    """All base entries of a book at ``revision``."""
+    """All base entries of a book; ``revision`` is that of the last change to them (``base_revision``)."""
 
     def __init__(
         self,
@@ -119,21 +119,21 @@ class ViewCache:
                 self._views.popitem(last=False)
 
     async def load(self, connection: Connection, book: BookRow) -> BookView:
-        """The view of exactly this row's state, as this transaction sees it.
+        """The view of exactly this row's base, as this transaction sees it; overlays do not move it.
 
         A cached view that is older is brought forward; one that is newer than the caller's snapshot is not used.
         """
         known = self._views.get(book.book_id)
         fits = known is not None and (known.incarnation, known.numbering) == (book.incarnation, book.numbering)
-        if known is None or not fits or known.revision > book.revision:
+        if known is None or not fits or known.revision > book.base_revision:
             rows = await living(connection, book.book_id)
             entries = {path: Held(digest, size) for path, digest, size in rows}
-            view = BookView(book.incarnation, book.revision, book.numbering, entries)
-        elif known.revision == book.revision:
+            view = BookView(book.incarnation, book.base_revision, book.numbering, entries)
+        elif known.revision == book.base_revision:
             return known
         else:
             rows_since = await changed_since(connection, book.book_id, known.revision)
             changes = [(row.path, None if row.deleted else Held(row.sha256, row.size)) for row in rows_since]
-            view = known.after(changes, book.revision, book.numbering)
+            view = known.after(changes, book.base_revision, book.numbering)
         self.keep(book.book_id, view)
         return view
