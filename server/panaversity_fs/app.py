@@ -11,19 +11,25 @@ from urllib.parse import urlsplit
 
 from fastmcp.server.http import StarletteWithLifespan
 
+from panaversity_fs.api.auth_gate import Access
 from panaversity_fs.api.hosts import HostRule
 from panaversity_fs.api.server import http_app
 from panaversity_fs.api.service import Service
 from panaversity_fs.config import Settings
 from panaversity_fs.library import Library, open_library
+from panaversity_fs.metrics import Metrics
 from panaversity_fs.version import VERSION
 
 
 def build_service(settings: Settings, instance: str) -> Service:
     """The service these settings describe; its library is opened, and migrated, when somebody enters ``opened``."""
 
+    metrics = Metrics(VERSION)
+
     def opening() -> AbstractAsyncContextManager[Library]:
-        return open_library(settings.database_url, settings.storage_root, read_only=settings.refuses_writes)
+        return open_library(
+            settings.database_url, settings.storage_root, read_only=settings.refuses_writes, observer=metrics
+        )
 
     return Service(
         opening,
@@ -31,6 +37,8 @@ def build_service(settings: Settings, instance: str) -> Service:
         instance=instance,
         server_agent=settings.agent_id,
         public_url=settings.public_url,
+        metrics=metrics,
+        archive_seconds=settings.archive_seconds,
     )
 
 
@@ -41,8 +49,16 @@ def host_rule(settings: Settings) -> HostRule:
 
 
 def build_app(settings: Settings, service: Service) -> StarletteWithLifespan:
-    """The whole server as one ASGI app."""
-    return http_app(service, host_rule(settings))
+    """The whole server as one ASGI app. Raises ``ConfigInvalid`` where authentication cannot work."""
+    return http_app(service, host_rule(settings), _access(settings))
+
+
+def _access(settings: Settings) -> Access:
+    if not settings.auth_on:
+        return Access()
+    from panaversity_fs.api.auth_access import access_of
+
+    return access_of(settings)
 
 
 def create_app() -> StarletteWithLifespan:

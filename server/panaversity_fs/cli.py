@@ -11,10 +11,11 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import click
 
+from panaversity_fs.cli_care import COMMANDS
 from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
 
 EXIT_BUG = 70
@@ -40,17 +41,27 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 def cli() -> None:
     """The PanaversityFS server: stores books behind MCP.
 
-    Exit status: 0 done, 2 usage, 15 configuration, 70 a bug.
+    Exit status: 0 done, 2 usage, 13 an audit log was tampered with, 15 configuration, 70 a bug.
     """
 
 
 @cli.command()
-@click.option("--host", help="Loopback address to listen on [PANAVERSITY_SERVER_HOST, 127.0.0.1].")
+@click.option("--host", help="Address to listen on; without tokens a loopback one [PANAVERSITY_SERVER_HOST].")
 @click.option("--port", type=int, help="Port to listen on, 0 for a free one [PANAVERSITY_SERVER_PORT, 8000].")
 @_STORE
 @click.option("--stdio", is_flag=True, help="Speak MCP on stdin and stdout instead of HTTP.")
 @click.option("--until-unused", is_flag=True, help="Leave when no command uses the store any more (with --store).")
-def serve(host: str | None, port: int | None, store: str | None, stdio: bool, until_unused: bool) -> None:
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="How to log to stderr [text on a terminal, else json]."
+)
+def serve(
+    host: str | None,
+    port: int | None,
+    store: str | None,
+    stdio: bool,
+    until_unused: bool,
+    log_format: Literal["text", "json"] | None,
+) -> None:
     """Serve books over HTTP (MCP at /mcp) or stdio until told to stop."""
     if until_unused and (store is None or stdio):
         raise click.UsageError("--until-unused goes with --store and without --stdio")
@@ -60,8 +71,9 @@ def serve(host: str | None, port: int | None, store: str | None, stdio: bool, un
     with _importing():
         from panaversity_fs import serve as process
         from panaversity_fs.config import Settings
+        from panaversity_fs.logs import configure_logging
 
-    process.configure_logging()
+    configure_logging(log_format, talkative=not stdio)
     settings = Settings.read(os.environ, store=folder, host=host, port=port)
     how = process.Serving(settings, secrets.token_hex(8), folder, until_unused)
     if stdio:
@@ -95,6 +107,86 @@ def migrate(store: str | None) -> None:
             click.echo("migrate: the database is up to date", err=True)
 
     asyncio.run(run())
+
+
+@cli.command()
+@click.option("--keys", required=True, type=click.Path(), help="Folder of the key pair, made where there is none.")
+@click.option("--subject", required=True, help="Who it is for; also the user_id of their overlay.")
+@click.option("--scope", "scopes", multiple=True, help="book:<id|*>:read|write|admin, …:site-cache, overlay:admin.")
+@click.option("--hours", type=float, default=12.0, show_default=True, help="How long it is valid.")
+@click.option("--agent", help="Whom the audit log names [the subject].")
+@click.option(
+    "--issuer", envvar="PANAVERSITY_AUTH_ISSUER", show_envvar=True, default="https://localhost/panaversity-fs"
+)
+@click.option("--audience", envvar="PANAVERSITY_AUTH_AUDIENCE", show_envvar=True, default="panaversity-fs")
+def token(
+    keys: str, subject: str, scopes: tuple[str, ...], hours: float, agent: str | None, issuer: str, audience: str
+) -> None:
+    """Print a token signed with a local key, for a server that knows its key set (PANAVERSITY_AUTH_JWKS_FILE)."""
+    import time
+
+    from panaversity_fs.api.auth_local_keys import LocalKeys, Wanted, sign
+
+    place = LocalKeys.at(os.path.abspath(keys))
+    text = sign(place.ensure(), Wanted(issuer, audience, subject, scopes, hours, agent), time.time())
+    for name, value in {"ISSUER": issuer, "AUDIENCE": audience, "JWKS_FILE": place.jwks}.items():
+        click.echo(f"PANAVERSITY_AUTH_{name}={value}", err=True)
+    click.echo(text)
+
+
+@cli.group()
+def audit() -> None:
+    """Look after the audit log."""
+
+
+@audit.command("verify")
+@click.argument("book_id", metavar="BOOK")
+@click.option("--since", metavar="FILE|JSON", help="A checkpoint kept elsewhere; the log has to continue it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to answer [text].")
+@_STORE
+def audit_verify(book_id: str, since: str | None, form: str, store: str | None) -> int:
+    """Check a book's audit log where it is stored, no server needed. Status 13: it was tampered with.
+
+    A log that was rewritten or cut as a whole shows only against a checkpoint that was kept elsewhere.
+    """
+    import json
+
+    from panaversity_fs.api.audit_forms import checkpoint_from, report_fields, verdict
+    from panaversity_fs.config import Settings
+    from panaversity_fs.core.errors import ChainBroken
+    from panaversity_fs.library import open_library
+    from panaversity_fs.library.auditing import AuditReport
+
+    folder = _absolute(store)
+    if folder is not None and not os.path.isdir(folder):
+        raise ConfigInvalid("audit verify", "--store", "is not a folder", "Name the folder of a store")
+    seen = checkpoint_from(_text(since), book_id, "audit verify") if since else None
+    settings = Settings.read(os.environ, store=folder)
+
+    async def judge() -> AuditReport:
+        async with open_library(settings.database_url, settings.storage_root, read_only=True) as library:
+            return await library.verify_audit(book_id, seen)
+
+    report = asyncio.run(judge())
+    click.echo(json.dumps(report_fields(report)) if form == "json" else f"{book_id}: {verdict(report)}")
+    if report.valid:
+        return 0
+    return ChainBroken.exit_status
+
+
+def _text(since: str) -> str:
+    """The JSON itself, or that of a file."""
+    if since.lstrip().startswith("{"):
+        return since
+    try:
+        with open(since, encoding="utf-8") as file:
+            return file.read(1 << 20)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise click.UsageError(f"--since: {fault}") from fault
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def _absolute(store: str | None) -> str | None:

@@ -4,8 +4,10 @@ Knows variable names, defaults and what a wrong value is told; does not read ``o
 """
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -13,9 +15,22 @@ from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
 
 _LATER = {
     "PANAVERSITY_S3_": "object storage comes in a later version",
-    "PANAVERSITY_AUTH_": "authentication comes in a later version, and the server will not run unprotected instead",
 }
+_AUTH = "PANAVERSITY_AUTH_"
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""What a token may be signed with at all. No HS*: with a published key set everybody knows the secret (S10)."""
 _IGNORED_WITH_STORE = ("DATABASE_URL", "PANAVERSITY_STORAGE_", "PANAVERSITY_S3_")
+
+
+class GithubRule(BaseModel):
+    """Which scopes the workflows of one GitHub repository get on which refs (a glob over ``refs/heads/main`` …)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    repository: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    ref: Annotated[str, Field(min_length=1, max_length=256)]
+    scopes: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 class Settings(BaseModel):
@@ -31,8 +46,21 @@ class Settings(BaseModel):
     public_url: Annotated[str | None, Field(alias="PANAVERSITY_PUBLIC_URL")] = None
     allowed_hosts: Annotated[tuple[str, ...], Field(alias="PANAVERSITY_ALLOWED_HOSTS")] = ()
     agent_id: Annotated[str | None, Field(alias="PANAVERSITY_AGENT_ID")] = None
+    archive_seconds: Annotated[float, Field(alias="PANAVERSITY_ARCHIVE_SECONDS", gt=0, allow_inf_nan=False)] = 60
     read_only: Annotated[bool, Field(alias="PANAVERSITYFS_READ_ONLY")] = False
     journal_enabled: Annotated[bool, Field(alias="PANAVERSITYFS_JOURNAL_ENABLED")] = True
+    auth_issuer: Annotated[str | None, Field(alias="PANAVERSITY_AUTH_ISSUER")] = None
+    auth_audience: Annotated[str | None, Field(alias="PANAVERSITY_AUTH_AUDIENCE")] = None
+    auth_jwks_url: Annotated[str | None, Field(alias="PANAVERSITY_AUTH_JWKS_URL")] = None
+    auth_jwks_file: Annotated[str | None, Field(alias="PANAVERSITY_AUTH_JWKS_FILE")] = None
+    auth_algorithms: Annotated[tuple[str, ...], Field(alias="PANAVERSITY_AUTH_ALGORITHMS")] = (
+        "RS256", "ES256", "EdDSA", "Ed25519",
+    )  # fmt: skip
+    auth_github: Annotated[tuple[GithubRule, ...], Field(alias="PANAVERSITY_AUTH_GITHUB")] = ()
+    limit_rate: Annotated[float, Field(alias="PANAVERSITY_LIMIT_REQUESTS_PER_SECOND", ge=0, allow_inf_nan=False)] = 200
+    limit_burst: Annotated[int, Field(alias="PANAVERSITY_LIMIT_BURST", ge=1)] = 2000
+    limit_concurrent: Annotated[int, Field(alias="PANAVERSITY_LIMIT_CONCURRENT", ge=0)] = 64
+    limit_upload_rate: Annotated[int, Field(alias="PANAVERSITY_LIMIT_UPLOAD_BYTES_PER_SECOND", ge=0)] = 1024
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -60,12 +88,41 @@ class Settings(BaseModel):
             raise ValueError("is neither fs nor s3")
         return value
 
-    @field_validator("host")
+    @field_validator("auth_algorithms", mode="before")
     @classmethod
-    def _loopback(cls, value: str) -> str:
-        if not is_loopback(value):
-            raise ValueError("is not a loopback address, and without authentication the server listens on those only")
+    def _split_algorithms(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("auth_algorithms")
+    @classmethod
+    def _asymmetric(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not set(value) <= set(ALGORITHMS):
+            raise ValueError(f"names another algorithm than {', '.join(ALGORITHMS)}")
         return value
+
+    @field_validator("auth_jwks_url")
+    @classmethod
+    def _encrypted(cls, value: str | None) -> str | None:
+        """Keys that travel in the clear are anybody's, but on this machine (S11)."""
+        try:
+            url = urlsplit(value or "https://unset")
+            safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or ""))
+            named = bool(url.hostname) and url.username is None and (url.port is None or url.port > 0)
+        except ValueError:
+            safe = named = False
+        if not (safe and named):
+            raise ValueError("is no https:// URL without user names (http:// is for loopback addresses only)")
+        return value
+
+    @field_validator("auth_github", mode="before")
+    @classmethod
+    def _rules(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(json.loads(value))
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("is not a JSON list of rules") from None
 
     @field_validator("public_url")
     @classmethod
@@ -80,6 +137,11 @@ class Settings(BaseModel):
         if value is not None and value.strip().casefold() == "system":
             raise ValueError("is 'system', which is no agent")
         return value
+
+    @property
+    def auth_on(self) -> bool:
+        """True when every request needs a token (half a configuration was refused by ``read``)."""
+        return self.auth_issuer is not None
 
     @property
     def refuses_writes(self) -> bool:
@@ -103,11 +165,17 @@ class Settings(BaseModel):
             if value is not None:
                 values[str(cls.model_fields[name].alias)] = value
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
             raise _refusal(error, flags) from None
+        _judge_auth(settings)
+        if not settings.auth_on and not is_loopback(settings.host):
+            reason = "is not a loopback address, and without authentication the server listens on those only"
+            raise _invalid("PANAVERSITY_SERVER_HOST", reason, _origin("PANAVERSITY_SERVER_HOST", flags))
+        return settings
 
 
+_ENV = "environment"
 _ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
 
 
@@ -121,11 +189,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _judge_auth(settings: Settings) -> None:
+    """Half an authentication is none, and none must not be mistaken for one."""
+    url, file = settings.auth_jwks_url, settings.auth_jwks_file
+    given = {"ISSUER": settings.auth_issuer, "AUDIENCE": settings.auth_audience, "JWKS_URL or _JWKS_FILE": url or file}
+    missing = [f"{_AUTH}{name}" for name, value in given.items() if value is None]
+    chosen = settings.model_fields_set & {"auth_github", "auth_algorithms"}
+    if missing and (chosen or len(missing) < len(given)):
+        reason = "is not set, and authentication is configured as a whole or not at all"
+        raise _invalid(missing[0], reason, _ENV)
+    if url is not None and file is not None:
+        raise _invalid(f"{_AUTH}JWKS_FILE", f"is set beside {_AUTH}JWKS_URL", _ENV)
+
+
 def _refuse_unserved(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
+        if name.startswith(_AUTH) and name not in _ALIASES:
+            raise _invalid(name, "is no setting of this version, and the server will not run less protected", _ENV)
         for prefix, problem in _LATER.items():
             if name.startswith(prefix):
-                raise _invalid(name, f"is set, but {problem}", "environment")
+                raise _invalid(name, f"is set, but {problem}", _ENV)
 
 
 def _refusal(error: ValidationError, flags: Mapping[str, Any]) -> PanaversityError:
@@ -134,12 +217,20 @@ def _refusal(error: ValidationError, flags: Mapping[str, Any]) -> PanaversityErr
     reasons = {
         "bool_parsing": "is neither true nor false",
         "int_parsing": "is not a number",
-        "less_than_equal": "is more than 65535",
-        "greater_than_equal": "is less than 0",
+        "float_parsing": "is not a number",
+        "finite_number": "is not a number",
+        "greater_than": "is not more than {gt}",
+        "less_than_equal": "is more than {le}",
+        "greater_than_equal": "is less than {ge}",
         "value_error": str((finding.get("ctx") or {}).get("error", "is not valid")),
     }
+    reason = reasons.get(finding["type"], "is not valid").format_map(finding.get("ctx") or {})
+    return _invalid(name, reason, _origin(name, flags))
+
+
+def _origin(name: str, flags: Mapping[str, Any]) -> str:
     given = {str(Settings.model_fields[flag].alias) for flag, value in flags.items() if value is not None}
-    return _invalid(name, reasons.get(finding["type"], "is not valid"), "flag" if name in given else "environment")
+    return "flag" if name in given else _ENV
 
 
 def _invalid(name: str, reason: str, origin: str) -> ConfigInvalid:

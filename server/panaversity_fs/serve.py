@@ -9,11 +9,10 @@ import logging
 import os
 import signal
 import socket
-import sys
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -25,8 +24,15 @@ from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
 from panaversity_fs.store_folder import Clients, announce, forget, serving
 from panaversity_fs.version import VERSION
 
-DRAIN_SECONDS = 10
+logger = logging.getLogger("panaversity_fs.serve")
+
+DRAIN_SECONDS = 9.0
+"""How long running requests are let finish while the server still answers probes."""
+_CLOSE_SECONDS = 1
+"""What uvicorn then gives to connections before it cancels what they wait for."""
+_CLEAN_UP_SECONDS = 5.0
 _PROBE_SECONDS = 0.1
+_TICK_SECONDS = 0.02
 _GRACE_SECONDS = 5.0
 
 
@@ -52,30 +58,22 @@ def run_stdio(serving_: Serving) -> None:
         asyncio.run(_serve_stdio(serving_))
 
 
-def configure_logging() -> None:
-    """One line per event on stderr, control characters escaped, nothing at all while all is well (S27)."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-
-
-class _OneLine(logging.Formatter):
-    """Whatever a message holds, it cannot forge another line; tracebacks of bugs keep theirs."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
-        text = super().formatMessage(record)
-        return "".join(c if unicodedata.category(c) not in _UNSAFE else f"\\u{ord(c):04x}" for c in text)
-
-
-_UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
 class _Server(uvicorn.Server):
-    """uvicorn, with signals that end in exit status 0 and a word when it really listens."""
+    """uvicorn, with signals that end in exit status 0, a word when it really listens, and draining before it closes.
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], stopping: Callable[[], None]) -> None:
+    ``busy`` answers whether any request is still being answered.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listening: Callable[[], None],
+        stopping: Callable[[], None],
+        busy: Callable[[], bool],
+    ) -> None:
         super().__init__(config)
-        self._listening, self._stopping = listening, stopping
+        self._listening, self._stopping, self._busy = listening, stopping, busy
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -85,6 +83,22 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping()
         await super().shutdown(sockets)
+        if self.server_state.tasks:  # cancelled a moment ago: what they stored is taken back before the store closes
+            await asyncio.wait(self.server_state.tasks, timeout=_CLEAN_UP_SECONDS)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins to drain, with the socket open, so that probes see it; the next one ends that."""
+        if self._draining is None:
+            self._stopping()
+            self._draining = asyncio.get_running_loop().create_task(self._drain())
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        until = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while self._busy() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - nobody to wait for
+            await asyncio.sleep(_TICK_SECONDS)
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -101,21 +115,21 @@ async def _serve(serving_: Serving, listener: socket.socket) -> None:
     async with _opened(service):
         config = uvicorn.Config(
             build_app(settings, service), http="h11", loop="asyncio", ws="none", lifespan="on", log_config=None,
-            access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=DRAIN_SECONDS,
+            access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=_CLOSE_SECONDS,
         )  # fmt: skip
 
         def listening() -> None:
             if serving_.store is not None:
                 note = {"url": url, "pid": os.getpid(), "instance": serving_.instance, "version": VERSION}
                 announce(serving_.store, note)
-            print(f"listening on {url}", file=sys.stderr, flush=True)  # noqa: T201 - the one line for people
+            logger.info("listening on %s", url)
 
         def stopping() -> None:
             service.draining = True
             if serving_.store is not None:
                 forget(serving_.store)
 
-        server = _Server(config, listening, stopping)
+        server = _Server(config, listening, stopping, lambda: service.running > 0)
         watcher = asyncio.create_task(_watch(serving_, server))
         try:
             await server.serve(sockets=[listener])
@@ -170,7 +184,9 @@ def _folder(store: str | None) -> AbstractContextManager[None]:
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     """A bound socket. Raises ``ConfigInvalid`` when the port is taken or the address is not this machine's."""
     host = settings.host.strip("[]")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named: asyncio switches Nagle's waiting off only then, which costs 40 ms an answer.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, settings.port))

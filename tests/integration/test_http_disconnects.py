@@ -1,6 +1,7 @@
 """Clients that leave in the middle, and those that wait to be asked (F35, F36, S29)."""
 
 import contextlib
+import json
 import os
 import socket
 import time
@@ -43,6 +44,12 @@ def eventually_empty(folder: Path) -> None:
         time.sleep(0.05)
 
 
+def untroubled(server: LiveServer) -> bool:
+    """True when the server's log holds nothing but calls that were answered and where it listens."""
+    lines = [json.loads(line) for line in server.errors.read_text().splitlines()]
+    return {line["level"] for line in lines} == {"info"}
+
+
 @pytest.mark.parametrize("route", ["blobs", "changesets"])
 @pytest.mark.parametrize("how", ["FIN", "RST"])
 def test_F35_a_client_that_dies_in_the_middle_of_an_upload_leaves_nothing(
@@ -55,7 +62,7 @@ def test_F35_a_client_that_dies_in_the_middle_of_an_upload_leaves_nothing(
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     eventually_empty(server.store / "books" / "bk")
     assert server.call("list_books").is_error is False
-    assert server.errors.read_text().count("\n") == 1
+    assert untroubled(server)
 
 
 def test_a_client_that_dies_in_the_middle_of_a_download_disturbs_nobody(tmp_path: Path) -> None:
@@ -68,7 +75,7 @@ def test_a_client_that_dies_in_the_middle_of_a_download_disturbs_nobody(tmp_path
                 connection.recv(1000)
         assert server.request("GET", f"/books/bk/blobs/{digest_of(data)}").body == data
         assert server.stop() == 0
-        assert server.errors.read_text().count("\n") == 1
+        assert untroubled(server)
 
 
 def test_S29_who_waits_for_100_continue_is_refused_before_it_sends(server: LiveServer) -> None:

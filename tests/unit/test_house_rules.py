@@ -12,6 +12,7 @@ UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX"
 VALUES_ONLY = {
     "collections",
     "dataclasses",
+    "difflib",
     "enum",
     "fnmatch",
     "hashlib",

@@ -10,9 +10,8 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from panaversity_fs.api.media import mime_of
-from panaversity_fs.library import BookInfo, FileEntry
-
-BASE_SOURCE = "base"
+from panaversity_fs.core.paths import BASE
+from panaversity_fs.library import BookInfo, CommitResult, FileEntry
 
 
 def answer(text: str, structured: dict[str, Any]) -> ToolResult:
@@ -25,18 +24,48 @@ def moment(when: datetime) -> str:
     return when.isoformat()
 
 
+def namespace(user_id: str) -> str:
+    """What a namespace is called in answers: ``base``, or ``overlay`` for any user's."""
+    return "base" if user_id == BASE else "overlay"
+
+
 def file_fields(entry: FileEntry) -> dict[str, Any]:
-    """What is known of one file without its bytes."""
-    return {
+    """What is known of one file without its bytes; ``orphaned`` is said of overlay entries only."""
+    fields = {
         "path": entry.path,
         "source_path": entry.source_path,
         "file_hash_sha256": entry.sha256,
         "file_size": entry.size,
         "last_modified": moment(entry.last_written_at),
         "storage_backend": entry.storage_backend,
-        "source": BASE_SOURCE,
+        "source": entry.source,
         "revision": entry.revision,
     }
+    return fields | {"orphaned": entry.orphaned} if entry.source == "overlay" else fields
+
+
+def written_fields(result: CommitResult, user_id: str) -> dict[str, Any]:
+    """What a write of one path did."""
+    (outcome,) = result.outcomes
+    return {
+        "status": "success",
+        "mode": outcome.mode,
+        "path": outcome.path,
+        "source_path": result.source_path(outcome.path),
+        "file_hash": outcome.after,
+        "file_size": outcome.size,
+        "namespace": namespace(user_id),
+        "revision": result.revision,
+    }
+
+
+def written(result: CommitResult, user_id: str, **more: Any) -> ToolResult:
+    """The answer of every tool that writes one path, with the audit log's checkpoint; ``more`` is added to it."""
+    (outcome,) = result.outcomes
+    where = "" if user_id == BASE else f" in the overlay of {user_id}"
+    text = f"{outcome.path}: {outcome.mode}{where}, sha256 {outcome.after}, revision {result.revision}"
+    told = {"checkpoint": result.checkpoint.to_wire()} if result.checkpoint else {}
+    return answer(text, written_fields(result, user_id) | told | more)
 
 
 def asset_fields(entry: FileEntry, url: str | None) -> dict[str, Any]:

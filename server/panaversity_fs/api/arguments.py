@@ -14,6 +14,13 @@ from panaversity_fs.core.errors import InvalidArgument
 BookId = Annotated[str, Field(description="The book's id: 2 to 63 of a-z, 0-9 and -.", max_length=63)]
 # No length cap on paths here: the grammar refuses long ones in its own words.
 Path = Annotated[str, Field(description="Path inside the book, for example content/01-Part/02-Chapter/03-lesson.md.")]
+UserId = Annotated[
+    str | None,
+    Field(
+        description="Id of the user whose private overlay is meant; left out: the base, which everybody sees.",
+        max_length=128,
+    ),
+]
 ExpectedHash = Annotated[
     str | None,
     Field(

@@ -4,6 +4,7 @@ Knows requests and answers as ASGI messages; does not know any route. Pure ASGI,
 """
 
 import logging
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -15,17 +16,29 @@ from panaversity_fs.api import limits
 from panaversity_fs.api.hosts import HostRule
 from panaversity_fs.api.refusals import as_response, masked
 from panaversity_fs.api.tracing import HEADER, begin
-from panaversity_fs.core.errors import Forbidden, InvalidArgument, NotFound, PanaversityError, TooLarge
+from panaversity_fs.core.errors import (
+    Forbidden,
+    InvalidArgument,
+    NotFound,
+    PanaversityError,
+    TimedOut,
+    TooLarge,
+    Unauthenticated,
+)
 from panaversity_fs.core.paths import shown
 
 logger = logging.getLogger("panaversity_fs.api")
 
 
 class Edge:
-    """Wraps the app. ``rule`` judges Host and Origin, ``mcp_path`` is the one route with a body limit of its own."""
+    """Wraps the app. ``rule`` judges Host and Origin, ``mcp_path`` is the one route with a body limit of its own,
+    ``patience`` bounds the waiting for bodies (S22), also while one is drained."""
 
-    def __init__(self, app: ASGIApp, rule: HostRule, mcp_path: str) -> None:
+    def __init__(
+        self, app: ASGIApp, rule: HostRule, mcp_path: str, patience: Callable[[Receive], Receive] | None = None
+    ) -> None:
         self._app = app
+        self._patience = patience
         self._rule = rule
         self._mcp_path = mcp_path
 
@@ -33,6 +46,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        receive = self._patience(receive) if self._patience else receive
         exchange = _Exchange(scope, receive, send, begin(Headers(scope=scope).get(HEADER)))
         refusal = self._stranger(scope)
         if refusal is not None:
@@ -108,7 +122,8 @@ class _Exchange:
         if self._started:
             logger.error("request %s: cut off while answering: %s", self._identity, error)
             return
-        await self._drain()
+        # Nobody knows whoever sends no token: he does not get us to read much.
+        await self._drain(limits.DRAIN_STRANGER if isinstance(error, Unauthenticated) else limits.DRAIN)
         await as_response(error)(self._scope, self._receive, self.send)
 
     async def fail(self, fault: Exception) -> None:
@@ -119,16 +134,18 @@ class _Exchange:
             await self._drain()
             await as_response(masked(self._scope["method"], self._identity))(self._scope, self._receive, self.send)
 
-    async def _drain(self) -> None:
+    async def _drain(self, left: int = limits.DRAIN) -> None:
         """Read what the caller still sends, or it meets a reset connection instead of the answer.
 
         Not when it waits for ``100 Continue``: then it has sent nothing and the answer is all it needs.
         """
         if not self._asked and Headers(scope=self._scope).get("expect", "").lower() == "100-continue":
             return
-        left = limits.DRAIN
-        while not self._ended and left > 0:
-            left -= len((await self.receive()).get("body", b""))
+        try:
+            while not self._ended and left > 0:
+                left -= len((await self.receive()).get("body", b""))
+        except TimedOut:
+            return
 
 
 async def on_http_exception(request: Request, fault: Exception) -> Response:

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from panaversity_fs.api.http_archive import ArchiveRoutes
 from panaversity_fs.api.http_blobs import BlobRoutes
 from panaversity_fs.api.http_changesets import ChangesetRoutes
 from panaversity_fs.api.http_health import HealthRoutes
 from panaversity_fs.api.http_manifests import ManifestRoutes
+from panaversity_fs.api.http_metrics import MetricsRoute
 from panaversity_fs.api.http_packs import PackRoutes
 from panaversity_fs.api.service import Service
 
@@ -24,9 +26,11 @@ def data_plane(service: Service) -> list[tuple[str, str, Handler]]:
     return [
         ("GET", "/healthz", health.healthz),
         ("GET", "/readyz", health.readyz),
+        ("GET", "/metrics", MetricsRoute(service).metrics),
         ("GET", "/books/{book_id}/blobs/{digest}", blobs.get_blob),
         ("PUT", "/books/{book_id}/blobs/{digest}", blobs.put_blob),
         ("GET", "/books/{book_id}/files/{path:path}", blobs.get_file),
+        ("GET", "/books/{book_id}/archive", ArchiveRoutes(service).get_archive),
         ("POST", "/books/{book_id}/packs", PackRoutes(service).post_pack),
         ("POST", "/books/{book_id}/changesets", ChangesetRoutes(service).post_changeset),
         ("GET", "/books/{book_id}/manifests/{digest}", manifests.get_text),

@@ -3,6 +3,7 @@
 Knows the order of a changeset body and its bounds; does not know how bytes are stored or conflicts decided.
 """
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -16,14 +17,17 @@ from panaversity_fs.api.compression import Decoder
 from panaversity_fs.api.members import Member, members
 from panaversity_fs.api.service import Service
 from panaversity_fs.api.streaming import body_chunks, too_large
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import MAX_OPERATIONS, Changeset, Write, parse_changeset
 from panaversity_fs.core.digest import Digest, is_digest
-from panaversity_fs.core.errors import InvalidArgument
+from panaversity_fs.core.errors import InvalidArgument, PanaversityError
 from panaversity_fs.core.pack import CHANGESET_MEMBER, PackReader
 from panaversity_fs.core.paths import require_book_id, shown
 from panaversity_fs.library import CommitResult, Staging
 
+CHECKPOINT_HEADER = "X-Panaversity-Checkpoint"
 _OPERATION = "ingest"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _SMALL = 1 * limits.MIB
 """Members up to this size are stored from memory: one call instead of a stream each."""
 
@@ -39,6 +43,7 @@ class ChangesetRoutes:
         book_id = require_book_id(request.path_params["book_id"], _OPERATION)
         caller = http_caller(self._service, request, _OPERATION, mutating=True)
         key = require_key(request.headers.get("Idempotency-Key"), _OPERATION)
+        seen = _seen(request, book_id)
         library = self._service.library
         async with library.staging(book_id, caller) as staging, aclosing(_members(request)) as parts:
             changeset = await _first_member(parts)
@@ -46,7 +51,37 @@ class ChangesetRoutes:
             result = await library.commit(
                 book_id, changeset, caller, idempotency_key=key, staging=staging, with_manifest=True
             )
-        return JSONResponse(_answer(result), headers={"Cache-Control": "no-store"})
+        answer = _answer(result)
+        if seen is not None:
+            answer["proof"] = await self._proof(book_id, seen, result)
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    async def _proof(self, book_id: str, seen: Checkpoint, result: CommitResult) -> list[str] | None:
+        """That the log this commit made continues the one its sender saw; None where it cannot be shown. The commit
+        stands whatever comes out: a log that lost its tree must not look like a lost answer."""
+        if result.checkpoint is None:
+            return None
+        try:
+            proof = await self._service.library.consistency(book_id, seen, result.checkpoint)
+        except PanaversityError:
+            return None
+        return None if proof is None else list(proof)
+
+
+def _seen(request: Request, book_id: str) -> Checkpoint | None:
+    """The checkpoint the sender remembers: ``incarnation:size:root`` in a header, for the body is the changeset's."""
+    text = request.headers.get(CHECKPOINT_HEADER)
+    if text is None:
+        return None
+    numbers, _, root = text.rpartition(":")
+    incarnation, _, size = numbers.partition(":")
+    if not (_NUMBER.fullmatch(incarnation) and _NUMBER.fullmatch(size) and is_digest(root)):
+        reason = "is not incarnation:size:root"
+        raise InvalidArgument(
+            _OPERATION, CHECKPOINT_HEADER, reason, "Leave it out, or pass what a plan answered",
+            name=CHECKPOINT_HEADER, reason=reason,
+        )  # fmt: skip
+    return Checkpoint(book_id, int(incarnation), int(size), Digest(root), "")
 
 
 def _members(request: Request) -> AsyncGenerator[Member]:
@@ -105,4 +140,5 @@ def _answer(result: CommitResult) -> dict[str, object]:
         "unchanged": result.unchanged,
         "schema": result.schema,
         "numbering": result.numbering,
+        "checkpoint": result.checkpoint.to_wire() if result.checkpoint else None,
     }

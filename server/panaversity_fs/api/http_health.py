@@ -31,6 +31,7 @@ class HealthRoutes:
             "database": health.database,
             "storage": health.storage,
             "migrations": health.migrations,
+            "read_only": self._service.library.read_only,
             "version": self._service.version,
             "instance": self._service.instance,
         }

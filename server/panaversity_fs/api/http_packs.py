@@ -11,6 +11,7 @@ from starlette.responses import Response
 from panaversity_fs.api import limits
 from panaversity_fs.api.callers import http_caller
 from panaversity_fs.api.compression import compressed
+from panaversity_fs.api.media import SAFETY_HEADERS
 from panaversity_fs.api.negotiation import choose_encoding
 from panaversity_fs.api.service import Service
 from panaversity_fs.api.streaming import streamed, whole_body
@@ -37,7 +38,7 @@ class PackRoutes:
         library = self._service.library
         blobs = await library.open_pack(book_id, manifest, digests, caller)
         encoding = choose_encoding(request.headers.get("Accept-Encoding"))
-        headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
+        headers = {**SAFETY_HEADERS, "Vary": "Accept-Encoding", "Cache-Control": "no-store"}
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
         return streamed(compressed(library.stream_pack(blobs), encoding), 200, headers, PACK_TYPE)

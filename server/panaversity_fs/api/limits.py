@@ -17,6 +17,8 @@ PACK_REQUEST = 32 * MIB
 """The JSON list of digests of a pack: 200,000 of 67 bytes are 13 MiB."""
 DRAIN = 1 * GIB
 """How much of a refused request's body is read before the refusal is sent; then the connection is closed."""
+DRAIN_STRANGER = 16 * MIB
+"""The same for a request without a valid token."""
 RATIO, RATIO_FREE = 100, 1 * MIB
 """Decompressed bytes may be this many times the received ones, beyond the first ``RATIO_FREE`` (S23)."""
 TEXT_ANSWER = 1 * MIB

@@ -66,7 +66,9 @@ class _Expected(logging.Filter):
     """Drops the framework's own record of a failed call: refusals are answers, and bugs are logged above with an id."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith(("Error calling tool", "Invalid arguments for tool"))
+        return not str(record.msg).startswith(
+            ("Error calling tool", "Error reading resource", "Invalid arguments for tool")
+        )
 
 
 def quieten() -> None:

@@ -11,7 +11,8 @@ from fastmcp.tools import ToolResult
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from panaversity_fs.core.errors import Internal, InvalidArgument, PanaversityError
+from panaversity_fs.api.noting import current_note
+from panaversity_fs.core.errors import Forbidden, Internal, InvalidArgument, PanaversityError, Unauthenticated
 from panaversity_fs.core.paths import shown
 
 _REASONS = {
@@ -65,7 +66,22 @@ def as_tool_result(error: PanaversityError) -> ToolResult:
 
 def as_response(error: PanaversityError, status: int | None = None) -> JSONResponse:
     """The error as an HTTP answer, by default with the status of its kind."""
+    current_note().code = error.code
     headers = {"Cache-Control": "no-store"}
     if error.retryable and isinstance(after := error.details.get("retry_after"), int):
         headers["Retry-After"] = str(after)
+    if isinstance(error, Unauthenticated) or (isinstance(error, Forbidden) and "scopes" in error.details):
+        headers["WWW-Authenticate"] = _challenge(error)
     return JSONResponse(error.to_wire(), status or error.http_status, headers)
+
+
+def _challenge(error: PanaversityError) -> str:
+    """What a client shall do about its token (RFC 6750, section 3; RFC 9728, section 5.1)."""
+    scopes = error.details.get("scopes")
+    fields = {
+        "error": "insufficient_scope" if scopes else error.details.get("reason"),
+        "scope": " ".join(scopes) if scopes else None,
+        "resource_metadata": error.details.get("resource_metadata"),
+    }
+    given = ", ".join(f'{name}="{value}"' for name, value in fields.items() if value)
+    return f"Bearer {given}".rstrip()

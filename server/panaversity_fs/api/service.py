@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from panaversity_fs.core.errors import Unavailable
 from panaversity_fs.library import Library
+from panaversity_fs.metrics import Metrics
 
 Opening = Callable[[], AbstractAsyncContextManager[Library]]
 
@@ -18,7 +19,8 @@ class Service:
 
     ``opening`` opens the library, ``instance`` tells this process from others, ``server_agent`` is who calls when a
     local call names nobody, ``public_url`` is where the data plane is reached from outside (None: as the caller came).
-    ``draining`` is true once the process was told to stop.
+    ``archive_seconds`` is how long one partial archive waits for the store. ``draining`` is true once the process was
+    told to stop; ``running`` counts the requests that are let finish then.
     """
 
     def __init__(
@@ -29,12 +31,17 @@ class Service:
         instance: str,
         server_agent: str | None = None,
         public_url: str | None = None,
+        archive_seconds: float = 60,
+        metrics: Metrics | None = None,
     ) -> None:
         self.version = version
         self.instance = instance
         self.server_agent = server_agent
         self.public_url = public_url.rstrip("/") if public_url else None
+        self.archive_seconds = archive_seconds
+        self.metrics = metrics or Metrics(version)
         self.draining = False
+        self.running = 0
         self._opening = opening
         self._library: Library | None = None
 
@@ -43,6 +50,11 @@ class Service:
         """The open library. Raises ``Unavailable`` outside ``opened``."""
         if self._library is None:
             raise Unavailable("server", "library", "is not open", "Try again in a moment")
+        return self._library
+
+    @property
+    def open_library(self) -> Library | None:
+        """The library while it is open."""
         return self._library
 
     @asynccontextmanager
@@ -59,6 +71,16 @@ class Service:
             finally:
                 self._library = None
 
+    def began(self) -> None:
+        """A request came in that is worth waiting for."""
+        self.running += 1
+        self.metrics.began()
+
+    def ended(self) -> None:
+        """It is gone, answered or not."""
+        self.running -= 1
+        self.metrics.ended()
+
     def blob_url(self, base: str | None, book_id: str, digest: str) -> str | None:
         """Where to PUT or GET these bytes; None where no data plane is reachable (stdio without a public URL)."""
         return f"{base}/books/{book_id}/blobs/{digest}" if base else None
@@ -66,3 +88,8 @@ class Service:
     def file_url(self, base: str | None, book_id: str, path: str) -> str | None:
         """Where the current bytes of a path are served; None where no data plane is reachable."""
         return f"{base}/books/{book_id}/files/{quote(path)}" if base else None
+
+    def archive_url(self, base: str | None, book_id: str, scope: str, manifest: str | None) -> str | None:
+        """Where a book is served as one file, as of that manifest (None: as it is then)."""
+        named = f"&manifest={manifest}" if manifest else ""
+        return f"{base}/books/{book_id}/archive?scope={scope}{named}" if base else None

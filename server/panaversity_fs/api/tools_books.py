@@ -12,9 +12,11 @@ from pydantic import Field
 from panaversity_fs.api import limits
 from panaversity_fs.api.answers import answer, book_fields, tree
 from panaversity_fs.api.arguments import BookId
-from panaversity_fs.api.callers import mcp_caller
+from panaversity_fs.api.callers import may_read, mcp_caller
 from panaversity_fs.api.hints import CREATES, READS
 from panaversity_fs.api.service import Service
+from panaversity_fs.api.tools_audit import SeenArgument
+from panaversity_fs.core.audit import Checkpoint, continues
 from panaversity_fs.core.digest import parse_digest, short
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import require_book_id
@@ -47,6 +49,8 @@ def _register_list(mcp: FastMCP, service: Service) -> None:
         books: list[dict[str, Any]] = []
         room, truncated = limits.STRUCTURE, False
         for book in await service.library.list_books(book_id):
+            if not may_read(ctx, book.book_id):
+                continue
             fields = book_fields(book)
             if include_structure != "none":
                 entries = [
@@ -94,6 +98,7 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
             str | None, Field(description="Hash of the manifest you have; left out: you have nothing.", max_length=64)
         ] = None,
         scope: Annotated[Literal["all", "content", "assets"], Field(description="Which files to list.")] = "all",
+        checkpoint: SeenArgument = None,
     ) -> ToolResult:
         """What changed between the manifest you have and the book, and the manifest hash that stands for its state."""
         operation = "plan_build"
@@ -102,12 +107,16 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
         known = None
         if target_manifest_hash is not None:
             known = parse_digest(target_manifest_hash, operation, "target_manifest_hash")
-        plan = await service.library.plan(book_id, known, scope)
-        return answer(_summary(book_id, plan), plan_fields(plan))
+        seen = checkpoint.checked(book_id, operation) if checkpoint else None
+        plan = await service.library.plan(book_id, known, scope, seen)
+        fields = plan_fields(plan)
+        if seen is not None:
+            fields["proof"] = None if plan.proof is None else list(plan.proof)
+        return answer(_summary(book_id, plan) + _alarm(plan, seen), fields)
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:
-    """The plan as builders read it; ``warning`` is left out where there is none."""
+    """The plan as builders read it; ``warning`` and ``checkpoint`` are left out where there is none."""
     fields: dict[str, Any] = {
         "status": plan.status,
         "manifest_hash": plan.manifest_hash,
@@ -135,7 +144,17 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
     }
     if plan.warning:
         fields["warning"] = {"code": plan.warning[0], "message": plan.warning[1]}
+    if plan.checkpoint:
+        fields["checkpoint"] = plan.checkpoint.to_wire()
     return fields
+
+
+def _alarm(plan: Plan, seen: Checkpoint | None) -> str:
+    """What a person should know about the log; programs judge the proof themselves."""
+    if seen is None or plan.checkpoint is None:
+        return ""
+    fault = continues(seen, plan.checkpoint, plan.proof)
+    return f"\nthe audit log does not continue your checkpoint: {fault}" if fault else ""
 
 
 def _summary(book_id: str, plan: Plan) -> str:

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from panaversity_fs.api import limits
 from panaversity_fs.api.answers import answer, file_fields
-from panaversity_fs.api.arguments import BookId, Cursor, Path
-from panaversity_fs.api.callers import base_url, mcp_caller
+from panaversity_fs.api.arguments import BookId, Cursor, Path, UserId
+from panaversity_fs.api.callers import base_url, mcp_caller, resolve_user
 from panaversity_fs.api.hints import READS
 from panaversity_fs.api.lines import window
 from panaversity_fs.api.paging import page, to_cursor
@@ -37,14 +37,20 @@ def register_reading(mcp: FastMCP, service: Service) -> None:
         scope: Annotated[
             Scope, Field(description="file, or every lesson of the chapter, part or book that path is in.")
         ] = "file",
+        user_id: UserId = None,
         start_line: Annotated[int | None, Field(ge=1, description="First line to answer, from 1 (scope file).")] = None,
         limit: Annotated[int | None, Field(ge=1, description="Most lines to answer (scope file).")] = None,
         cursor: Cursor = None,
     ) -> ToolResult:
-        """Read lessons. The answer's file_hash_sha256 is the expected_hash of your next write to that path."""
+        """Read lessons. The answer's file_hash_sha256 is the expected_hash of your next write to that path.
+
+        With user_id that user's overlay shows first; source says which layer answered (for source base, the first write
+        to the overlay takes no expected_hash), and orphaned that the base no longer holds the path.
+        """
         require_book_id(book_id, _OPERATION)
         mcp_caller(service, ctx, _OPERATION, mutating=False)
-        reader = _Reader(service, base_url(service, ctx), book_id)
+        user = resolve_user(service, ctx, user_id, _OPERATION)
+        reader = _Reader(service, base_url(service, ctx), book_id, user)
         if scope == "file":
             return await reader.file(path, start_line or 1, limit)
         if start_line is not None or limit is not None:
@@ -71,16 +77,15 @@ def folder_of(path: str, scope: Scope) -> str:
 
 
 class _Reader:
-    """Reading in one book on behalf of one caller, who reaches the data plane at ``base``."""
+    """Reading in one book as one user sees it, on behalf of a caller who reaches the data plane at ``base``."""
 
-    def __init__(self, service: Service, base: str | None, book_id: str) -> None:
-        self._service, self._base, self._book_id = service, base, book_id
+    def __init__(self, service: Service, base: str | None, book_id: str, user: str) -> None:
+        self._service, self._base, self._book_id, self._user = service, base, book_id, user
 
     async def file(self, path: str, start: int, limit: int | None) -> ToolResult:
         require_path(path, _OPERATION)
-        entry = await self._service.library.entry(self._book_id, path)
+        entry, text = await self._read(path)
         fields = file_fields(entry)
-        text = await self._text(entry)
         if text is None:
             return self._elsewhere(entry, fields)
         part = window(text, start, limit, limits.TEXT_ANSWER)
@@ -89,10 +94,11 @@ class _Reader:
         if part.start > 1 or part.next_line is not None:
             fields |= {"start_line": part.start, "next_start_line": part.next_line}
             more = f", from line {part.start} of {part.total}"
-        return answer(f"{path}: {entry.size} bytes, sha256 {entry.sha256}{more}; text in content", fields)
+        layer = "" if entry.source == "base" else f", overlay of {self._user}"
+        return answer(f"{path}: {entry.size} bytes, sha256 {entry.sha256}{layer}{more}; text in content", fields)
 
     async def scope(self, folder: str, cursor: str | None) -> ToolResult:
-        entries = await self._service.library.entries(self._book_id, folder)
+        entries = await self._service.library.entries(self._book_id, folder, self._user)
         if not entries and folder != "content/":
             raise NotFound(
                 _OPERATION, folder, "the book holds nothing there", "List the book with list_books",
@@ -113,30 +119,35 @@ class _Reader:
 
     async def _member(self, entry: FileEntry) -> dict[str, Any]:
         """One file of a scope; its own trouble does not spoil the others."""
-        fields = file_fields(entry)
         try:
-            text = await self._text(entry)
+            entry, text = await self._read(entry.path)
         except PanaversityError as error:
-            return {**fields, **error.to_wire()}
+            return {**file_fields(entry), **error.to_wire()}
+        fields = file_fields(entry)
         if text is None or entry.size > limits.TEXT_ANSWER:
-            url = self._service.file_url(self._base, self._book_id, entry.path)
-            return {"content": None, **fields, "url": url, "reason": _reason(entry)}
+            return {"content": None, **fields, "url": self._url(entry), "reason": _reason(entry)}
         return {"content": text, **fields}
 
-    async def _text(self, entry: FileEntry) -> str | None:
-        """The file as text; None when it is not UTF-8 or too large to be handed out here."""
+    async def _read(self, path: str) -> tuple[FileEntry, str | None]:
+        """The entry and its text; None for text that is not UTF-8 or too large to be handed out here."""
+        entry, blob = await self._service.library.open_entry(self._book_id, path, self._user)
         if entry.size > limits.TEXT_FILE:
-            return None
-        data = await self._service.library.read_bytes(self._book_id, entry.sha256, limits.TEXT_FILE)
+            return entry, None
+        data = await blob.whole(limits.TEXT_FILE)
         try:
-            return data.decode("utf-8")
+            return entry, data.decode("utf-8")
         except UnicodeDecodeError:
-            return None
+            return entry, None
+
+    def _url(self, entry: FileEntry) -> str | None:
+        """Where the bytes are served; None for an overlay's, since the data plane serves the base only."""
+        return self._service.file_url(self._base, self._book_id, entry.path) if entry.source == "base" else None
 
     def _elsewhere(self, entry: FileEntry, fields: dict[str, Any]) -> ToolResult:
-        url = self._service.file_url(self._base, self._book_id, entry.path)
+        url = self._url(entry)
         fields = {"content": None, **fields, "url": url, "reason": _reason(entry)}
-        return answer(f"{entry.path}: {entry.size} bytes, {_reason(entry)}; get it from {url}", fields)
+        where = f"; get it from {url}" if url else ""
+        return answer(f"{entry.path}: {entry.size} bytes, {_reason(entry)}{where}", fields)
 
 
 def _reason(entry: FileEntry) -> str:

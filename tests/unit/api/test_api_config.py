@@ -55,7 +55,7 @@ def test_S17_both_switches_mean_read_only(switch: dict[str, str]) -> None:
         ({"DATABASE_URL": "postgresql+asyncpg://u:secret@h/d"}, "DATABASE_URL", "comes in a later version"),
         ({"DATABASE_URL": "sqlite:///secret.db"}, "DATABASE_URL", "does not begin with"),
         ({"PANAVERSITY_S3_SECRET_ACCESS_KEY": "secret"}, "PANAVERSITY_S3_SECRET_ACCESS_KEY", "later version"),
-        ({"PANAVERSITY_AUTH_JWKS_URL": "https://secret"}, "PANAVERSITY_AUTH_JWKS_URL", "will not run unprotected"),
+        ({"PANAVERSITY_AUTH_JWKS_URL": "https://secret"}, "PANAVERSITY_AUTH_ISSUER", "as a whole or not at all"),
         ({"PANAVERSITYFS_JOURNAL_ENABLED": "maybe"}, "PANAVERSITYFS_JOURNAL_ENABLED", "neither true nor false"),
     ],
     ids=str,

@@ -1,0 +1,142 @@
+"""The figures themselves: exact names and labels, zero before the first event, nothing that grows without bound."""
+
+import math
+import time
+
+import pytest
+
+from panaversity_fs.metrics import MAX_BOOKS, OUTCOMES, Metrics, Scrape
+from support.scraped import Scraped, scraped
+
+WELL = Scrape(database_up=True, storage_up=True, draining=False, read_only=False, journal_entries={"bk": 3})
+REQUIRED = {
+    "panaversityfs_write_total": {"status", "mode"},
+    "panaversityfs_archive_total": {"scope", "status"},
+    "panaversityfs_archive_duration_seconds_bucket": {"scope", "le"},
+    "panaversityfs_write_duration_seconds_bucket": {"operation", "le"},
+    "panaversityfs_archive_memory_bytes": set(),
+    "panaversityfs_journal_entries_total": {"book_id"},
+    "panaversityfs_delta_files_count": set(),
+    "panaversityfs_full_rebuild_count": set(),
+    "panaversityfs_storage_rollback_count": set(),
+    "panaversityfs_audit_chain_valid": set(),
+}
+"""The names the client fixed, as samples, with exactly their labels."""
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics("1.2.3", now=lambda: 1000.0)
+
+
+def scrape(metrics: Metrics, state: Scrape = WELL) -> Scraped:
+    return scraped(metrics.text(state).decode())
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_required_name_is_there_before_any_event_with_exactly_its_labels(metrics: Metrics, name: str) -> None:
+    found = scrape(metrics)
+    assert name in found.samples
+    assert found.labels(name) == REQUIRED[name]
+
+
+def test_every_name_bears_the_prefix_and_none_is_a_creation_time(metrics: Metrics) -> None:
+    metrics.wrote("write_content", "success", {"created": 1}, 0.1)
+    names = set(scrape(metrics).samples)
+    assert len(names) > 20
+    assert all(name.startswith("panaversityfs_") for name in names)
+    assert not [name for name in names if name.endswith("_created")]
+
+
+def test_label_sets_begin_at_zero(metrics: Metrics) -> None:
+    found = scrape(metrics)
+    for status in ("success", "conflict", "refused", "error"):
+        for mode in ("created", "updated", "deleted", "unchanged", "absent"):
+            assert found("write_total", status=status, mode=mode) == 0
+    for scope in ("content", "assets", "all"):
+        assert found("archive_total", scope=scope, status="success") == 0
+        assert found("archive_duration_seconds_count", scope=scope) == 0
+    assert found("plans_total", answer="delta") == 0
+    assert found("write_duration_seconds_count", operation="ingest") == 0
+
+
+def test_a_door_told_of_its_names_begins_at_zero_too(metrics: Metrics) -> None:
+    metrics.expect("mcp", ["read_content"])
+    metrics.expect("http", ["GET /healthz"])
+    found = scrape(metrics)
+    for outcome in OUTCOMES:
+        assert found("requests_total", door="mcp", name="read_content", outcome=outcome) == 0
+    assert found("sent_bytes_total", name="GET /healthz") == 0
+
+
+def test_events_are_counted(metrics: Metrics) -> None:
+    metrics.wrote("ingest", "success", {"created": 3, "deleted": 1}, 0.2)
+    metrics.wrote("write_content", "conflict", {"updated": 1}, 0.01)
+    metrics.took_back(2)
+    metrics.planned("full", 7)
+    metrics.planned("delta", 5)
+    metrics.planned("unchanged", 0)
+    metrics.archived("assets", "partial", 1.5, 1 << 20)
+    found = scrape(metrics)
+    assert found("write_total", status="success", mode="created") == 3
+    assert found("write_total", status="conflict") == 1
+    assert found("write_duration_seconds_count", operation="ingest") == 1
+    assert found("storage_rollback_count") == 2
+    assert (found("full_rebuild_count"), found("delta_files_count")) == (1, 5)
+    assert found("archive_total", scope="assets", status="partial") == 1
+    assert found("archive_duration_seconds_sum", scope="assets") == 1.5
+    assert found("archive_memory_bytes") == 1 << 20
+
+
+def test_SC_004_the_chain_is_unknown_then_valid_until_one_book_is_not(metrics: Metrics) -> None:
+    assert math.isnan(scrape(metrics)("audit_chain_valid"))
+    assert scrape(metrics)("audit_verified_timestamp_seconds") == 0
+    metrics.verified("one", intact=True)
+    assert scrape(metrics)("audit_chain_valid") == 1
+    assert scrape(metrics)("audit_verified_timestamp_seconds") == 1000
+    metrics.verified("two", intact=False)
+    metrics.verified("one", intact=True)
+    assert scrape(metrics)("audit_chain_valid") == 0, "another book's good log does not hide the broken one"
+    metrics.verified("two", intact=True)
+    assert scrape(metrics)("audit_chain_valid") == 1
+
+
+def test_S28_names_nobody_announced_count_as_other(metrics: Metrics) -> None:
+    before = scrape(metrics).values()
+    for number in range(50):
+        text = f"secret-{number}"
+        metrics.answered("mcp", text, "refused", 0.1)
+        metrics.answered("http", text, "ok", 0.1)
+        metrics.transferred(text, 10, 20)
+        metrics.failed_with(text)
+        metrics.wrote(text, "success", {"created": 1}, 0.1)
+        metrics.archived(text, text, 0.1, 0)
+    found = scrape(metrics)
+    assert found.values() == before
+    assert found("requests_total", door="mcp", name="other", outcome="refused") == 50
+    assert (found("received_bytes_total", name="other"), found("sent_bytes_total", name="other")) == (500, 1000)
+    assert found("errors_total", code="other") == 50
+    assert found("write_duration_seconds_count", operation="other") == 50
+    assert found("archive_total", scope="all", status="error") == 50
+
+
+def test_the_journal_is_told_for_the_largest_books_and_for_no_book_that_is_gone(metrics: Metrics) -> None:
+    many = {f"book-{number}": number for number in range(MAX_BOOKS + 5)}
+    series = scrape(metrics, Scrape(True, True, False, False, many)).samples["panaversityfs_journal_entries_total"]
+    assert len(series) == MAX_BOOKS
+    assert min(series.values()) == 5
+    found = scrape(metrics)
+    assert {dict(key)["book_id"] for key in found.samples["panaversityfs_journal_entries_total"]} == {"bk"}
+
+
+def test_two_apps_of_one_process_do_not_mix_their_figures(metrics: Metrics) -> None:
+    other = Metrics("1.2.3")
+    metrics.took_back(1)
+    assert scrape(other)("storage_rollback_count") == 0
+
+
+def test_state_and_version_are_told(metrics: Metrics) -> None:
+    found = scrape(metrics, Scrape(False, True, True, True, {}))
+    assert (found("database_up"), found("storage_up"), found("draining"), found("read_only")) == (0, 1, 1, 1)
+    assert found("build_info", version="1.2.3") == 1
+    assert found("process_start_time_seconds") <= time.time()
