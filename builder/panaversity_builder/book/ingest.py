@@ -37,7 +37,8 @@ class IngestOptions:
     """What to ingest where. ``state_dir`` is the project's ``.panaversity``.
 
     ``max_deletes`` is "N" or "P%"; ``overwrite`` lets the source win over other people's edits; ``schema`` and
-    ``numbering`` None leave the choice to the book, then to the source.
+    ``numbering`` None leave the choice to the book, then to the source. ``accept_rollback`` gives up what was
+    remembered of the book's audit log.
     """
 
     book_id: str
@@ -48,6 +49,7 @@ class IngestOptions:
     overwrite: bool = False
     schema: Schema | None = None
     numbering: Numbering | None = None
+    accept_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +123,23 @@ def ingest(
     """Bring the book to the source: one request when nothing changed, two for any change, one more per large file.
 
     Raises ``SourceRefused`` and ``SchemaViolation`` (exit 12: names, empty source, mass deletion, a file that keeps
-    changing), ``Conflict`` (exit 11), ``InvalidArgument`` and whatever the server refuses. Nothing is written to the
-    book then, except that a change of numbering is a commit of its own that may already stand.
+    changing), ``Conflict`` (exit 11), ``ChainBroken`` (exit 13), ``InvalidArgument`` and whatever the server refuses.
+    Nothing is written to the book then, except that a change of numbering is a commit of its own that may stand.
     """
     require_book_id(options.book_id, "ingest")
     allowed_deletes(options.max_deletes, 0)
     before = server.traffic.requests
-    state = IngestState(options.state_dir, options.book_id, options.source_dir, progress)
+    state = IngestState(
+        options.state_dir, options.book_id, options.source_dir, progress, accept_rollback=options.accept_rollback
+    )
     for left in reversed(range(READS)):
         tree = scan(options.source_dir, state.marks, progress=progress, clock=clock)
         state.save_marks()
         try:
-            result = _ingest(server, options, tree, state, progress, new_key)
+            try:
+                result = _ingest(server, options, tree, state, progress, new_key)
+            finally:
+                state.save_checkpoints()
             return replace(result, requests=server.traffic.requests - before)
         except SourceChanged as changed:
             if not left:

@@ -65,7 +65,7 @@ def plan_ingest(
     Conflicts and mass deletion are in the answer; ``require_peace`` and ``require_few_deletes`` judge them.
     """
     known = _known(tree, state, wishes)
-    plan = server.plan_build(book_id, digest_of(known) if known is not None else None)
+    plan = state.witness.plan(server, digest_of(known) if known is not None else None)
     numbering = wishes.numbering or plan.numbering or detect_numbering(tree.files)
     schema = wishes.schema or plan.schema or Schema.DOCUSAURUS
     mapped = map_tree(tree.files, numbering, schema)

@@ -157,7 +157,13 @@ class Sending:
                 yield self._blob(digest)
 
         with self._shown("upload", sum(self._blob(digest)[1] for digest in wanted)):
-            return self.server.send_changeset(self.book_id, changeset, blobs, key)
+            seen = self.state.witness.seen(self.plan.plan.store_id)
+            if seen is None:
+                answer = self.server.send_changeset(self.book_id, changeset, blobs, key)
+            else:
+                answer = self.server.send_changeset(self.book_id, changeset, blobs, key, seen)
+        self.state.witness.committed(self.plan.plan.store_id, answer)
+        return answer
 
     def _blob(self, digest: Digest) -> tuple[Digest, int, Chunks]:
         text = self._texts.get(digest)

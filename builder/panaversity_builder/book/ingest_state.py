@@ -1,4 +1,5 @@
-"""What an ingest remembers on this machine: stat cache, manifest texts, and the changeset whose answer is still out.
+"""What an ingest remembers on this machine: stat cache, manifest texts, audit checkpoints, and the changeset
+whose answer is still out.
 
 Knows files; does not know servers. Everything here is a cache: a text counts only under its own hash, what is
 missing or damaged costs time and nothing else, and a folder that cannot be written is a warning.
@@ -10,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from panaversity_builder.book.checkpoints import Witness
 from panaversity_builder.book.stat_cache import StatCache
 from panaversity_builder.durable import write_beside
 from panaversity_builder.progress import Progress
@@ -20,6 +22,7 @@ MARKS: Final = "stat.json"
 BOOK: Final = "book.txt"
 SOURCE: Final = "source.txt"
 PENDING: Final = "pending.json"
+CHECKPOINTS: Final = "checkpoints.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,14 @@ class Pending:
 class IngestState:
     """The memory of one source folder for one book, below ``STATE_DIR/ingest/``."""
 
-    def __init__(self, state_dir: str, book_id: str, source_dir: str, progress: Progress) -> None:
+    def __init__(
+        self, state_dir: str, book_id: str, source_dir: str, progress: Progress, *, accept_rollback: bool = False
+    ) -> None:
         self._state_dir = state_dir
         self._progress = progress
         where = hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]
         self._folder = os.path.join(state_dir, "ingest", f"{book_id}-{where}")
+        self.witness = Witness(self._read(CHECKPOINTS), book_id, progress, accept_rollback=accept_rollback)
         self.marks = StatCache.from_bytes(self._read(MARKS) or b"")
         self.book = self._read(BOOK)
         """The book's manifest as it was last told to us; None when nobody did."""
@@ -55,6 +61,11 @@ class IngestState:
         """Write the stat cache if it learned anything."""
         if self.marks.dirty and self._write(MARKS, self.marks.to_bytes()):
             self.marks.dirty = False
+
+    def save_checkpoints(self) -> None:
+        """Keep what was seen of the book's audit log, if that is new."""
+        if self.witness.dirty and self._write(CHECKPOINTS, self.witness.to_bytes()):
+            self.witness.dirty = False
 
     def remember(self, book: bytes | None, source: bytes) -> None:
         """Keep the book's manifest, if it is known, and the source's; unchanged files are not written again."""

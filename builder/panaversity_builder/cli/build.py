@@ -1,12 +1,16 @@
 """``panaversity build``: the whole loop, phase by phase. Parses, calls, shows."""
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from panaversity_builder.cli import options
 from panaversity_builder.config import Config
 from panaversity_builder.console import Console
+
+if TYPE_CHECKING:
+    from panaversity_builder.cli.doors import Wishes
 
 
 @options.subcommand(
@@ -23,6 +27,7 @@ from panaversity_builder.console import Console
     click.option("--explain", is_flag=True, help="Say for every phase why it runs or why not."),
     options.max_deletes,
     options.overwrite,
+    options.accept_rollback,
     options.schema,
     options.numbering,
     options.scope,
@@ -39,6 +44,7 @@ def command(
     show_phases: bool,
     explain: bool,
     overwrite: bool,
+    accept_rollback: bool,
 ) -> int:
     """The whole loop: author, ingest, plan_build, hydrate, docusaurus.
 
@@ -46,6 +52,7 @@ def command(
     it stopped.
     """
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS, HYDRATE
+    from panaversity_builder.cli.doors import Wishes
     from panaversity_builder.lifecycle import require_phases
 
     if show_phases:
@@ -53,11 +60,12 @@ def command(
     if full_rebuild:
         rebuild = (*rebuild, HYDRATE.id, DOCUSAURUS.id)
     require_phases(BOOK, [*rebuild, *([until] if until else [])])  # before a server starts or a file is read
-    return _build(console, config, rebuild, until, explain=explain, overwrite=overwrite)
+    wishes = Wishes(overwrite, accept_rollback)
+    return _build(console, config, rebuild, until, wishes, explain=explain)
 
 
 def _build(
-    console: Console, config: Config, rebuild: tuple[str, ...], until: str | None, *, explain: bool, overwrite: bool
+    console: Console, config: Config, rebuild: tuple[str, ...], until: str | None, wishes: "Wishes", *, explain: bool
 ) -> int:
     from panaversity_builder.book.pipeline import BookBuild
     from panaversity_builder.cli.doors import build_options, doors
@@ -67,7 +75,7 @@ def _build(
 
     wanted = build_options(config, os.environ, rebuild, until)
     with connected(config, console) as server:
-        build = BookBuild(wanted, doors(server, config, console.progress, overwrite=overwrite), console.progress)
+        build = BookBuild(wanted, doors(server, config, console.progress, wishes), console.progress)
         report = build.run(Narration(console, build, explain))
     body = {**report.to_json(), "site": wanted.site.built}
     console.result(build_lines(body, wanted.site.built), body)

@@ -5,6 +5,7 @@ Knows how the use cases are called; does not know in which order.
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 
 from panaversity_builder.book.hydrate import hydrate, plan_hydrate
@@ -41,14 +42,25 @@ def build_options(
     )
 
 
-def doors(server: Server, config: Config, progress: Progress, *, overwrite: bool) -> Doors:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks of a build beyond its settings."""
+
+    overwrite: bool = False
+    accept_rollback: bool = False
+
+
+def doors(server: Server, config: Config, progress: Progress, wishes: Wishes) -> Doors:
     """The four volatile phases as calls."""
-    source = ingest_options(config, "build", overwrite=overwrite)
+    accept = wishes.accept_rollback
+    source = ingest_options(config, "build", overwrite=wishes.overwrite, accept_rollback=accept)
     return Doors(
         scan=lambda: source_digest(config.state_dir, source.book_id, config.source_dir, progress),
         ingest=lambda: ingest(server, source, progress),
-        plan=lambda: plan_hydrate(server, hydrate_options(config, "build"), progress),
-        hydrate=lambda full: hydrate(server, hydrate_options(config, "build", full_rebuild=full), progress),
+        plan=lambda: plan_hydrate(server, hydrate_options(config, "build", accept_rollback=accept), progress),
+        hydrate=lambda full: hydrate(
+            server, hydrate_options(config, "build", full_rebuild=full, accept_rollback=accept), progress
+        ),
     )
 
 

@@ -18,10 +18,13 @@ from panaversity_builder.console import Console
     options.tree,
     options.on_edit,
     options.allow_empty,
+    options.accept_rollback,
     options.server_url,
     options.site_dir,
 )
-def command(console: Console, config: Config, full_rebuild: bool, verify: bool, allow_empty: bool) -> int:
+def command(
+    console: Console, config: Config, full_rebuild: bool, verify: bool, allow_empty: bool, accept_rollback: bool
+) -> int:
     """Make the docs folder of a site equal a book, downloading only what differs.
 
     The folder on disk decides, not the stored manifest: missing files are fetched again. Files that you edited stop
@@ -33,7 +36,10 @@ def command(console: Console, config: Config, full_rebuild: bool, verify: bool, 
     from panaversity_builder.cli.work import hydrate_options
     from panaversity_builder.console.results import hydrate_lines
 
-    wanted = hydrate_options(config, "hydrate", full_rebuild=full_rebuild, verify=verify, allow_empty=allow_empty)
+    wanted = hydrate_options(
+        config, "hydrate", full_rebuild=full_rebuild, verify=verify, allow_empty=allow_empty,
+        accept_rollback=accept_rollback,
+    )  # fmt: skip
     with connected(config, console) as server:
         body = hydrate(server, wanted, console.progress).to_json()
     console.result(hydrate_lines(body), body)

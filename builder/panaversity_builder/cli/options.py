@@ -41,6 +41,9 @@ numbering = click.option(
 max_deletes = click.option("--max-deletes", metavar="N|P%", help="Most files an ingest may delete [10 or 10%].")
 overwrite = click.option("--overwrite", is_flag=True, help="Let the source win over edits made in the book.")
 allow_empty = click.option("--allow-empty", is_flag=True, help="Accept a book that nobody created.")
+accept_rollback = click.option(
+    "--accept-rollback", is_flag=True, help="Go on with a server whose audit log was restored from a backup."
+)
 
 _FORMAT = click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How to answer [text].")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say more.")

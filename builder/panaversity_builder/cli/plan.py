@@ -16,19 +16,22 @@ from panaversity_builder.console import Console
     options.tree,
     options.on_edit,
     options.allow_empty,
+    options.accept_rollback,
     click.option("--explain", is_flag=True, help="Say why it would be a full or a delta hydrate."),
     click.option("--check", is_flag=True, help="Leave with status 1 when a hydrate would change anything."),
     options.server_url,
     options.site_dir,
 )
-def command(console: Console, config: Config, explain: bool, check: bool, allow_empty: bool) -> int:
+def command(
+    console: Console, config: Config, explain: bool, check: bool, allow_empty: bool, accept_rollback: bool
+) -> int:
     """Say what a hydrate would do, and why. Nothing is written."""
     from panaversity_builder.book.hydrate import plan_hydrate
     from panaversity_builder.cli.session import connected
     from panaversity_builder.cli.work import hydrate_options
     from panaversity_builder.console.results import plan_lines
 
-    wanted = hydrate_options(config, "plan", allow_empty=allow_empty)
+    wanted = hydrate_options(config, "plan", allow_empty=allow_empty, accept_rollback=accept_rollback)
     with connected(config, console) as server:
         preview = plan_hydrate(server, wanted, console.progress)
     body = preview.to_json()

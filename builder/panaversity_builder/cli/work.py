@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def ingest_options(
-    config: Config, operation: str, *, dry_run: bool = False, overwrite: bool = False
+    config: Config, operation: str, *, dry_run: bool = False, overwrite: bool = False, accept_rollback: bool = False
 ) -> "IngestOptions":
     """What an ingest needs. Raises ``ConfigInvalid`` without a book id."""
     from panaversity_builder.book.ingest import IngestOptions
@@ -32,11 +32,18 @@ def ingest_options(
         overwrite=overwrite,
         schema=Schema(config.schema) if config.schema else None,
         numbering=Numbering(config.numbering) if config.numbering else None,
+        accept_rollback=accept_rollback,
     )
 
 
 def hydrate_options(
-    config: Config, operation: str, *, full_rebuild: bool = False, verify: bool = False, allow_empty: bool = False
+    config: Config,
+    operation: str,
+    *,
+    full_rebuild: bool = False,
+    verify: bool = False,
+    allow_empty: bool = False,
+    accept_rollback: bool = False,
 ) -> "HydrateOptions":
     """What a hydrate needs. Raises ``ConfigInvalid`` without a book id."""
     from panaversity_builder.book.hydrate import HydrateOptions
@@ -52,4 +59,5 @@ def hydrate_options(
         verify=verify,
         on_edit=cast("OnEdit", config.on_edit),
         source_dir=config.source_dir,
+        accept_rollback=accept_rollback,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from panaversity_builder.client.seam import BuildPlan, ChangesetAnswer, PlanFile
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.digest import Digest, is_digest
 from panaversity_fs.core.errors import (
     ConfigInvalid,
@@ -24,8 +25,12 @@ from panaversity_fs.core.errors import (
     from_wire,
 )
 from panaversity_fs.core.mapping import Numbering
+from panaversity_fs.core.merkle import Proof
 from panaversity_fs.core.paths import shown
 from panaversity_fs.core.schema import Schema
+
+_LONGEST_PROOF = 128
+"""Steps: enough for any log whose length fits in 64 bits."""
 
 
 def refusal(operation: str, address: str, status: int, headers: Mapping[str, str], body: bytes) -> PanaversityError:
@@ -154,6 +159,8 @@ def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
             total_bytes=_count(body["total_bytes"]),
             truncated=body.get("truncated") is True,
             warning=(_text(warning["code"]), _text(warning["message"])) if warning else None,
+            checkpoint=_checkpoint(body.get("checkpoint")),
+            proof=_proof(body.get("proof")),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise _malformed("plan", address, fault) from fault
@@ -171,6 +178,8 @@ def changeset_answer_of(address: str, body: Mapping[str, Any]) -> ChangesetAnswe
             unchanged=_count(body["unchanged"]),
             schema=Schema(body["schema"]),
             numbering=Numbering(body["numbering"]) if body.get("numbering") else None,
+            checkpoint=_checkpoint(body.get("checkpoint")),
+            proof=_proof(body.get("proof")),
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise _malformed("ingest", address, fault) from fault
@@ -184,6 +193,21 @@ def _plan_file(body: Any) -> PlanFile:
         change=_text(body["change_type"]),
         size=_count(body.get("size") or 0),
     )
+
+
+def _checkpoint(body: Any) -> Checkpoint | None:
+    if body is None:
+        return None
+    place = _text(body["book_id"]), _count(body["incarnation"]), _count(body["size"])
+    return Checkpoint(*place, _digest(body["root"]), _text(body["time"]))
+
+
+def _proof(body: Any) -> Proof | None:
+    if body is None:
+        return None
+    if not isinstance(body, list) or len(body) > _LONGEST_PROOF:
+        raise TypeError("not a proof")
+    return tuple(map(_digest, body))
 
 
 def _malformed(operation: str, address: str, fault: Exception) -> Unavailable:

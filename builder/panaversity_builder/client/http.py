@@ -23,6 +23,7 @@ from panaversity_builder.client.seam import (
     Scope,
     Traffic,
 )
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest, digest_of, short
 from panaversity_fs.core.errors import ConfigInvalid, HashMismatch, TooLarge, Unavailable
@@ -87,9 +88,15 @@ class Client:
         """See ``Server.attempts``."""
         return attempts(self.address, self._waits)
 
-    def plan_build(self, book_id: str, known: Digest | None = None, scope: Scope = "all") -> BuildPlan:
+    def plan_build(
+        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+    ) -> BuildPlan:
         """See ``Server.plan_build``."""
-        arguments = {"book_id": book_id, "scope": scope} | ({"target_manifest_hash": known} if known else {})
+        arguments: dict[str, object] = {"book_id": book_id, "scope": scope}
+        if known:
+            arguments["target_manifest_hash"] = known
+        if seen:
+            arguments["checkpoint"] = {"incarnation": seen.incarnation, "size": seen.size, "root": seen.root}
         return self._repeated(lambda: answers.plan_of(self.address, self._call("plan_build", arguments)))
 
     def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
@@ -135,10 +142,17 @@ class Client:
         self._repeated(lambda: self._whole("upload", "PUT", path, headers, content=self._counted(chunks())))
 
     def send_changeset(
-        self, book_id: str, changeset: Changeset, blobs: BlobSource, idempotency_key: str
+        self,
+        book_id: str,
+        changeset: Changeset,
+        blobs: BlobSource,
+        idempotency_key: str,
+        seen: Checkpoint | None = None,
     ) -> ChangesetAnswer:
         """See ``Server.send_changeset``."""
         headers = {"Content-Type": PACK_TYPE, "Idempotency-Key": idempotency_key}
+        if seen:
+            headers["X-Panaversity-Checkpoint"] = f"{seen.incarnation}:{seen.size}:{seen.root}"
         path, document = f"/books/{_part(book_id)}/changesets", changeset.to_json()
 
         def attempt(coding: str) -> ChangesetAnswer:

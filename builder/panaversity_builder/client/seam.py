@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.mapping import Numbering
+from panaversity_fs.core.merkle import Proof
 from panaversity_fs.core.schema import Schema
 
 LARGE = 4 * 1024 * 1024
@@ -48,7 +50,8 @@ class BuildPlan:
     """What leads from the manifest the caller has to the book's (``plan_build``, FR-025).
 
     ``manifest_hash`` is always the whole book's. ``truncated`` says that ``files`` holds only the first of
-    ``changed_count``: read the manifest text instead. ``warning`` is (code, message).
+    ``changed_count``: read the manifest text instead. ``warning`` is (code, message). ``checkpoint`` is that of the
+    book's audit log (None: an old server, or no such book), ``proof`` that it continues the one sent along.
     """
 
     status: str
@@ -65,6 +68,8 @@ class BuildPlan:
     total_bytes: int
     truncated: bool
     warning: tuple[str, str] | None
+    checkpoint: Checkpoint | None = None
+    proof: Proof | None = None
 
     def warns(self, code: str) -> bool:
         """True when the answer carries this warning."""
@@ -73,7 +78,10 @@ class BuildPlan:
 
 @dataclass(frozen=True, slots=True)
 class ChangesetAnswer:
-    """What a commit did: the book's new revision and manifest hash, and how many paths changed how."""
+    """What a commit did: the book's new revision and manifest hash, and how many paths changed how.
+
+    ``checkpoint`` is that of the audit log with this commit in it, ``proof`` that it continues the one sent along.
+    """
 
     revision: int
     manifest_hash: Digest
@@ -83,6 +91,8 @@ class ChangesetAnswer:
     unchanged: int
     schema: Schema
     numbering: Numbering | None
+    checkpoint: Checkpoint | None = None
+    proof: Proof | None = None
 
 
 @dataclass(slots=True)
@@ -118,8 +128,13 @@ class Server(Protocol):
         the last one leaves as ``ServerUnreachable`` or, when bytes stayed damaged, ``HashMismatch``.
         """
 
-    def plan_build(self, book_id: str, known: Digest | None = None, scope: Scope = "all") -> BuildPlan:
-        """What changed since ``known``. One request. Raises ``BookGone`` for a deleted book."""
+    def plan_build(
+        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+    ) -> BuildPlan:
+        """What changed since ``known``, and whether the audit log continues ``seen``. One request.
+
+        Raises ``BookGone`` for a deleted book.
+        """
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         """The canonical text of a manifest that was told before, verified against its hash. One request."""
@@ -138,9 +153,14 @@ class Server(Protocol):
         """Upload one blob ahead of the changeset that names it."""
 
     def send_changeset(
-        self, book_id: str, changeset: Changeset, blobs: BlobSource, idempotency_key: str
+        self,
+        book_id: str,
+        changeset: Changeset,
+        blobs: BlobSource,
+        idempotency_key: str,
+        seen: Checkpoint | None = None,
     ) -> ChangesetAnswer:
-        """Commit a changeset and the bytes it brings, all or nothing.
+        """Commit a changeset and the bytes it brings, all or nothing; ``seen`` asks for a proof about the audit log.
 
         Raises ``Conflict`` (``details["conflicts"]`` lists all) and ``BlobsMissing`` (``details["digests"]``).
         """

@@ -23,6 +23,7 @@ class HydrateOptions:
     ``manifest_file`` moves ``manifest.json`` only. ``source_dir``, where it is known, keeps the output out of it.
     ``allow_empty`` accepts a book that nobody created. ``verify`` reads every file instead of believing the stat
     cache. ``full_rebuild`` forgets the stored manifest and reads every file again; what is whole is not downloaded.
+    ``accept_rollback`` gives up what was remembered of the book's audit log.
     """
 
     book_id: str
@@ -35,6 +36,7 @@ class HydrateOptions:
     verify: bool = False
     on_edit: OnEdit = "stop"
     source_dir: str | None = None
+    accept_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ build state and the seam; does not know the tree on disk.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from panaversity_builder.book.checkpoints import Witness
 from panaversity_builder.book.hydrate.options import HydrateOptions, Tree
 from panaversity_builder.book.hydrate.records import Identity
 from panaversity_builder.book.hydrate.state import State
@@ -26,7 +27,7 @@ class Ground:
     ``full_because`` says why the stored manifest could not be built upon; empty when it was. ``changed`` says whether
     the book differs from what was remembered. ``former`` is the remembered manifest as output paths, for a folder
     whose ownership index is lost.
-    ``total_bytes`` is the size of the whole book.
+    ``total_bytes`` is the size of the whole book. ``checkpoints`` is to be remembered of audit logs (None: as it was).
     """
 
     identity: Identity
@@ -38,20 +39,23 @@ class Ground:
     full_because: str
     changed: bool
     total_bytes: int
+    checkpoints: bytes | None
 
 
 def ask(server: Server, options: HydrateOptions, state: State, progress: Progress) -> Ground:
     """Plan against what is remembered, or in full without it.
 
-    Raises ``NotFound`` for a book nobody created, ``InvalidPath`` and ``HashMismatch`` for a plan that is refused.
+    Raises ``NotFound`` for a book nobody created, ``InvalidPath`` and ``HashMismatch`` for a plan that is refused,
+    ``ChainBroken`` for one whose audit log is not the one remembered.
     """
+    witness = Witness(state.checkpoints, options.book_id, progress, accept_rollback=options.accept_rollback)
     miss = _miss(state, options)
     known = None if miss or state.identity is None else state.identity.manifest_hash
-    plan = server.plan_build(options.book_id, known, options.scope)
+    plan = witness.plan(server, known, options.scope)
     if known is not None and (miss := _foreign(state, plan)) and plan.warning is None:
-        plan = server.plan_build(options.book_id, None, options.scope)
+        plan = witness.plan(server, None, options.scope)
     _require_book(plan, options, progress)
-    return _ground(server, options, state, plan, miss)
+    return _ground(server, options, state, plan, miss, witness)
 
 
 def _miss(state: State, options: HydrateOptions) -> str:
@@ -95,7 +99,9 @@ def _require_book(plan: BuildPlan, options: HydrateOptions, progress: Progress) 
         progress.warn(plan.warning[1])
 
 
-def _ground(server: Server, options: HydrateOptions, state: State, plan: BuildPlan, full_because: str) -> Ground:
+def _ground(
+    server: Server, options: HydrateOptions, state: State, plan: BuildPlan, full_because: str, witness: Witness
+) -> Ground:
     known: Mapping[str, Digest] = {}
     if not full_because and state.entries is not None:
         known = state.entries
@@ -121,6 +127,7 @@ def _ground(server: Server, options: HydrateOptions, state: State, plan: BuildPl
         full_because=full_because,
         changed=identity != state.identity,
         total_bytes=plan.total_bytes,
+        checkpoints=witness.to_bytes() if witness.dirty else None,
     )
 
 

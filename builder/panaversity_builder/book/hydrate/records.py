@@ -21,6 +21,7 @@ from panaversity_fs.core.paths import path_fault, shown
 
 FORMAT = 1
 MANIFEST_JSON, MANIFEST_TEXT, INDEX, PLAN = "manifest.json", "manifest.txt", "index", "plan.json"
+CHECKPOINTS = "checkpoints.json"
 
 
 @dataclass(frozen=True, slots=True)

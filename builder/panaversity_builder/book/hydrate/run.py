@@ -28,6 +28,7 @@ from panaversity_builder.book.hydrate.place import require_manifest_file_apart, 
 from panaversity_builder.book.hydrate.planning import Ground, ask
 from panaversity_builder.book.hydrate.reconcile import Decisions, Obstacle, reconcile, settle
 from panaversity_builder.book.hydrate.records import (
+    CHECKPOINTS,
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
@@ -167,6 +168,8 @@ class _Run:
         before = replace(self.server.traffic)
         state = self.files.read()
         ground = ask(self.server, self.options, state, self.progress)
+        if ground.checkpoints is not None:  # first of all: a witness remembers whatever becomes of the rest
+            self.files.write(CHECKPOINTS, ground.checkpoints)
         require_manifest_file_apart(self.options, ground.target)
         scene = _scene(self.folder, ground, state, self.options, self.progress)
         if scene.obstacles:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from panaversity_builder.book.hydrate.folder import STATE, Folder
 from panaversity_builder.book.hydrate.records import (
+    CHECKPOINTS,
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
@@ -32,7 +33,7 @@ from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.paths import shown
 
 LOCK = "lock"
-LARGEST = {MANIFEST_JSON: 1 << 16, MANIFEST_TEXT: 1 << 28, INDEX: 1 << 28, PLAN: 1 << 28}
+LARGEST = {MANIFEST_JSON: 1 << 16, MANIFEST_TEXT: 1 << 28, INDEX: 1 << 28, PLAN: 1 << 28, CHECKPOINTS: 1 << 16}
 """Bytes. A bigger state file is a miss: it is read whole, so its size is bounded first."""
 
 _BESIDE = re.compile(r"\.(?:" + "|".join(map(re.escape, LARGEST)) + r")\.[0-9a-f]{12}")
@@ -45,7 +46,7 @@ class State:
 
     ``unfinished`` is true when a run did not end, ``interrupted`` the manifest it was on its way to if that is known.
     ``raw`` holds the bytes of each file as read, so that an equal one is not written again; ``bad`` the names of
-    files that are to be kept aside.
+    files that are to be kept aside. ``checkpoints`` is what was remembered of audit logs, unread.
     """
 
     identity: Identity | None = None
@@ -56,6 +57,7 @@ class State:
     misses: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
     raw: dict[str, bytes] = field(default_factory=dict)
+    checkpoints: bytes | None = None
 
 
 class StateFiles:
@@ -74,6 +76,8 @@ class StateFiles:
             if (data := self._load(state, INDEX)) is not None:
                 state.index = parse_index(data)
         self._read_plan(state)
+        with contextlib.suppress(Miss):  # the witness begins anew then, which changes nothing of the tree
+            state.checkpoints = self._load(state, CHECKPOINTS)
         with self._judging(state, MANIFEST_JSON):
             if (data := self._load(state, MANIFEST_JSON)) is not None:
                 self._read_manifest(state, parse_identity(data))
