@@ -1,8 +1,10 @@
 """A corpus of relative paths that no door may accept, each with the words its refusal must hold.
 
 Knows names; does not know which door they are pushed through (a tool argument, a source folder, a server's plan).
-Grows with every bug. ``STORABLE`` leaves out what no disk or JSON text can carry.
+Grows with every bug. ``STORABLE`` leaves out what no disk or JSON text can carry. ``generated`` makes any number more.
 """
+
+import random
 
 ABSOLUTE, EMPTY, SEGMENT = "is absolute", "is empty", "holds an empty segment"
 DOTS, EDGE, DEVICE = "holds the segment '", "begins or ends with a space or a dot", "holds the device name"
@@ -168,3 +170,86 @@ STORABLE: list[tuple[str, str]] = [
     (path, why) for path, why in HOSTILE if not any(0xD800 <= ord(c) <= 0xDFFF for c in path)
 ]
 """Those that JSON or a URL can carry."""
+
+_HOMES = ("", "content/", "content/01-Part/", "content/01-Part/02-Chapter/", "static/img/", "static/slides/01-A/")
+_TAILS = ("", "/03-lesson.md", "/x.png", "/a/b/c.md")
+_SEGMENTS = (
+    "..",
+    ".",
+    "",
+    " ",
+    "...",
+    ". .",
+    ".. ",
+    " ..",
+    ".git",
+    ".env",
+    "x ",
+    " x",
+    "x.",
+    "\u2024\u2024",
+    "..\\..",
+    "\\",
+    "..\x00",
+    "..%2f",
+    "%2e%2e",
+    "..;",
+    "~\\",
+    "C:",
+    "C:\\",
+    "file:",
+    "CON",
+    "nul.md",
+    "Aux",
+    "com1.txt",
+    "lpt9",
+    "PRN.x.y",
+    "a" * 121,
+    "\u00e9" * 61,
+    "cafe\u0301",
+    "\uff0e\uff0e",
+    "a\u202eb",
+    "a\u200bb",
+    "\ufeffa",
+    "a\U000e0041",
+    "$(id)",
+    "`id`",
+    "a|b",
+    "a;b",
+    "a*",
+    "a?",
+    "<a>",
+    '"a"',
+    "a:b",
+    "{a}",
+    "[a]",
+    "a^b",
+    "a\nb",
+    "a\rb",
+    "a\tb",
+    "\x1b[2J",
+    "a\x7f",
+)
+_INTRUDERS = (
+    '\x00\x01\x1f\x7f\x85\u00a0\u00ad\u200b\u200e\u2028\u202e\u2060\u2066\ufeff\ufffe\U000e0041\\:*?"<>|%$`;{}[]^'
+)
+
+
+def generated(count: int, seed: object) -> list[str]:
+    """That many different paths no door may accept: a bad segment, or one bad character somewhere in a good path."""
+    rng = random.Random(str(seed))
+    made: dict[str, None] = {}
+    while len(made) < count:
+        path = _bad_segment(rng) if rng.random() < 0.5 else _bad_character(rng)
+        made[path] = None
+    return list(made)
+
+
+def _bad_segment(rng: random.Random) -> str:
+    return rng.choice(_HOMES) + rng.choice(_HOMES) + rng.choice(_SEGMENTS) + rng.choice(_TAILS)
+
+
+def _bad_character(rng: random.Random) -> str:
+    good = rng.choice(_HOMES[1:]) + f"{rng.randrange(100):02}-lesson-{rng.randrange(1000)}.md"
+    at = rng.randrange(len(good) + 1)
+    return good[:at] + rng.choice(_INTRUDERS) + good[at:]

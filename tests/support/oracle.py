@@ -15,7 +15,8 @@ from panaversity_fs.core.audit import first_break
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.manifest import parse, render
 from panaversity_fs.core.mapping import decode
-from panaversity_fs.core.paths import NameIndex, fold
+from panaversity_fs.core.merkle import extend
+from panaversity_fs.core.paths import BASE, NameIndex, fold
 from panaversity_fs.store import audit_rows
 from panaversity_fs.store.blob_rows import BlobRow
 from panaversity_fs.store.books import BookRow, all_books
@@ -42,17 +43,18 @@ class Seen:
 
 
 async def assert_store_ok(
-    store: Store, *, holds: Mapping[str, Mapping[str, Digest]] | None = None, killed: bool = False
+    store: Store, *, holds: Mapping[str, Mapping[str, Digest]] | None = None, killed: bool = False, strays: bool = False
 ) -> Seen:
     """Raise ``AssertionError`` naming the first broken promise; answer what is there.
 
     ``holds`` is the state the acknowledged calls made. ``killed`` allows what a killed process may leave: temporary
-    files, and unnamed blobs that are pinned.
+    files, unnamed blobs that are pinned, and rows whose objects a collector was about to remove.
+    ``strays`` also allows what one leaves that died while taking back bytes it had given up: unnamed, for gc to take.
     """
     database = Database(store.url)
     try:
         async with database.read("oracle") as connection:
-            return await _Oracle(store, connection).judge(holds, killed)
+            return await _Oracle(store, connection).judge(holds, killed, strays)
     finally:
         await database.close()
 
@@ -63,7 +65,7 @@ class _Oracle:
         self._connection = connection
         self._bytes: dict[str, bytes] = {}
 
-    async def judge(self, holds: Mapping[str, Mapping[str, Digest]] | None, killed: bool) -> Seen:
+    async def judge(self, holds: Mapping[str, Mapping[str, Digest]] | None, killed: bool, strays: bool) -> Seen:
         assert (await self._connection.execute(text("PRAGMA integrity_check"))).scalar() == "ok"
         assert (await self._connection.execute(text("PRAGMA foreign_key_check"))).all() == []
         books = {book.book_id: book for book in await all_books(self._connection)}
@@ -73,7 +75,10 @@ class _Oracle:
         by_place = {(row.book_id, row.incarnation, row.sha256): row for row in known}
         self._names = self._store.medium.names()
         for row in known:
-            await self._blob_holds_its_name(row)
+            if row.state == "deleted":
+                assert killed, f"blob {row.key.name} is given up and its row still there"
+            else:
+                await self._blob_holds_its_name(row)
         for row in rows:
             self._row_is_backed(row, books[row.book_id], by_place)
         state = {book_id: _living(rows, book_id) for book_id in books}
@@ -81,7 +86,7 @@ class _Oracle:
         told = [ToldRow(*values) for values in await self._connection.execute(select(manifests))]
         for promise in told:
             await self._promise_holds(promise, books[promise.book_id], state, by_place)
-        self._nothing_is_left(known, pinned, killed)
+        self._nothing_is_left(known, pinned, killed, strays)
         if holds is not None:
             wanted = {book: dict(paths) for book, paths in holds.items()}
             assert state == wanted, "the state is not what was acknowledged"
@@ -103,6 +108,10 @@ class _Oracle:
         assert (backing.state, backing.size) == ("live", row.size), f"{row.path} and its blob disagree"
         source = decode(row.path, book.numbering)
         assert source is not None, f"{row.path} has no source path"
+        if row.user_id != BASE:
+            assert row.path_fold == row.path, f"{row.path} of an overlay depends on the book's numbering"
+            assert row.revision <= book.revision, f"{row.path} is newer than its book"
+            return
         assert row.path_fold == fold(source), f"{row.path} is folded for another numbering"
         assert row.revision <= book.base_revision, f"{row.path} is newer than its book"
 
@@ -111,6 +120,7 @@ class _Oracle:
         assert first_break(log) is None, f"{book.book_id}: the audit chain breaks at {first_break(log)}"
         assert len(log) == book.chain_seq, f"{book.book_id}: the head counts {book.chain_seq} of {len(log)} entries"
         assert not log or log[-1][1] == book.chain_head, f"{book.book_id}: the head is not the last entry's hash"
+        assert book.chain_edge == extend((), 0, [Digest(stored) for _, stored in log]), f"{book.book_id}: another tree"
         for (before, _), (after, _) in pairwise(log):
             assert (before.timestamp, before.revision) <= (after.timestamp, after.revision), "time or revision fell"
         said = {(e.path, e.user_id): e.new_hash for e, _ in log if e.status == "success" and e.path}
@@ -134,19 +144,20 @@ class _Oracle:
             now = render(state[promise.book_id])
             assert self._bytes[backing.key.name] == now, "the current manifest is not the journal's"
 
-    def _nothing_is_left(self, known: Collection[BlobRow], pinned: set[str], killed: bool) -> None:
+    def _nothing_is_left(self, known: Collection[BlobRow], pinned: set[str], killed: bool, strays: bool) -> None:
         orphans = self._names - {row.key.name for row in known}
         if killed:
-            orphans = {name for name in orphans if name.rsplit("/", 1)[1] not in pinned}
+            orphans = {name for name in orphans if name.rsplit("/", 1)[1].partition(".")[0] not in pinned}
         else:
             assert not pinned, f"{len(pinned)} pins are left"
             assert not self._store.medium.leftovers(), f"left on the way in: {self._store.medium.leftovers()}"
-        assert not orphans, f"{len(orphans)} blobs nobody names: {sorted(orphans)[:3]}"
+        assert strays or not orphans, f"{len(orphans)} blobs nobody names: {sorted(orphans)[:3]}"
 
 
 def _living(rows: Collection[JournalRow], book_id: str) -> dict[str, Digest]:
-    entries = {row.path: row.sha256 for row in rows if row.book_id == book_id and not row.deleted}
-    sources = [row.path_fold for row in rows if row.book_id == book_id and not row.deleted]
+    base = [row for row in rows if row.book_id == book_id and row.user_id == BASE and not row.deleted]
+    entries = {row.path: row.sha256 for row in base}
+    sources = [row.path_fold for row in base]
     index = NameIndex()
     for source in sources:
         clash = index.add(source)

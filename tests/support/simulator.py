@@ -21,6 +21,7 @@ from panaversity_builder.client import (
     attempts,
 )
 from panaversity_fs.core import pack
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset, Delete, judge_all
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of
 from panaversity_fs.core.errors import (
@@ -133,7 +134,9 @@ class Simulator:
     def attempts(self) -> Iterable[AbstractContextManager[object]]:
         return attempts("http://simulator", NO_WAITS)
 
-    def plan_build(self, book_id: str, known: Digest | None = None, scope: Scope = "all") -> BuildPlan:
+    def plan_build(
+        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+    ) -> BuildPlan:
         for attempt in self.attempts():
             with attempt:
                 self._request("plan_build")
@@ -171,7 +174,12 @@ class Simulator:
                 self._accept(digest, size, data)
 
     def send_changeset(
-        self, book_id: str, changeset: Changeset, blobs: BlobSource, idempotency_key: str
+        self,
+        book_id: str,
+        changeset: Changeset,
+        blobs: BlobSource,
+        idempotency_key: str,
+        seen: Checkpoint | None = None,
     ) -> ChangesetAnswer:
         for attempt in self.attempts():
             with attempt:

@@ -61,7 +61,7 @@ class InFolder:
         self.blobs = LocalBlobs(str(root))
 
     def names(self) -> set[str]:
-        return {name for name in self._files() if "/incoming/" not in name}
+        return {name for name in self._files() if "/blobs/" in name}
 
     def leftovers(self) -> list[str]:
         return sorted(name for name in self._files() if "/incoming/" in name)
