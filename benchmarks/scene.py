@@ -46,7 +46,7 @@ def scene() -> Iterator[Scene]:
     with (
         tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as disk,
         tempfile.TemporaryDirectory(prefix="bench-", dir=shm if shm.is_dir() else None) as memory,
-        _server(Path(disk) / "store") as (pid, url),
+        running_server(Path(disk) / "store") as (pid, url),
     ):
         # Users keep compiled modules; an environment that forbids them would measure the compiler.
         left_out = ("PANAVERSITY", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
@@ -56,7 +56,8 @@ def scene() -> Iterator[Scene]:
 
 
 @contextmanager
-def _server(store: Path) -> Iterator[tuple[int, str]]:
+def running_server(store: Path) -> Iterator[tuple[int, str]]:
+    """A server over this store: its process id and its URL. It is told to stop and waited for."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
