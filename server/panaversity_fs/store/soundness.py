@@ -23,8 +23,10 @@ async def require_sound(database: Database, url: str, blobs: BlobStore, *, rebui
 
     ``rebuilding`` allows the latter. Reads every page of a SQLite file once (about a second per gigabyte).
     """
-    if not rebuilding and _is_absent(url) and await blobs.places():
-        raise _lost()  # before connecting, which would make the file
+    if _is_absent(url):  # before connecting, which would make the file
+        _require_folder(url)
+        if not rebuilding and await blobs.places():
+            raise _lost()
     try:
         async with database.read("start") as connection:
             step = await connection.run_sync(current)
@@ -41,8 +43,22 @@ async def require_sound(database: Database, url: str, blobs: BlobStore, *, rebui
 
 def _is_absent(url: str) -> bool:
     """True for a SQLite file that is not there; one in memory never is absent."""
-    file = url.removeprefix(_FILE).partition("?")[0]
+    file = _file(url)
     return url.startswith(_FILE) and file not in ("", ":memory:") and not os.path.exists(file)
+
+
+def _file(url: str) -> str:
+    return url.removeprefix(_FILE).partition("?")[0]
+
+
+def _require_folder(url: str) -> None:
+    """Raise ``Unavailable`` where the file cannot be made: asked here, for the driver's thread that finds out may still
+    be talking when the process has given up."""
+    if not os.path.isdir(os.path.dirname(os.path.abspath(_file(url)))):
+        raise Unavailable(
+            "start", "database", "cannot be used now (unable to open database file: its folder is not there)",
+            "Make the folder or correct DATABASE_URL", backend="sql",
+        )  # fmt: skip
 
 
 async def damage(database: Database, limit: int, *, thorough: bool = False) -> list[str]:
