@@ -35,6 +35,9 @@ MUTANT_ORDERS = 80
 FIRST = {lesson(n): f"lesson {n}".encode() for n in range(3)}
 SHARED = b"the same bytes, sent by two" * 40
 DIGEST = digest_of(SHARED)
+LITTLE = b"put under the lock"
+SMALL = 64
+"""Bytes: what these calls write takes the way of a large write, but for ``LITTLE`` and the changed lesson."""
 
 Check = Callable[[Library, Seen, list[Actor]], Awaitable[None]]
 
@@ -50,6 +53,10 @@ class Gives(Exception):
 
 async def uploads(library: Library) -> object:
     return await library.write(BOOK, lesson(20), SHARED, CALLER, expected=None)
+
+
+async def uploads_little(library: Library) -> object:
+    return await library.write(BOOK, lesson(21), LITTLE, CALLER, expected=None)
 
 
 async def gives_up(library: Library) -> object:
@@ -120,6 +127,24 @@ async def shared_is_there(library: Library, seen: Seen, actors: list[Actor]) -> 
     assert await read(library, DIGEST) == SHARED
 
 
+async def little_is_there(library: Library, seen: Seen, actors: list[Actor]) -> None:
+    """The same for bytes that were never pinned."""
+    assert [actor.fault for actor in actors if actor.fault] == []
+    assert digest_of(LITTLE) in seen.state[BOOK].values()
+    assert await read(library, digest_of(LITTLE)) == LITTLE
+
+
+async def gives_up_little(library: Library) -> object:
+    """The clean-up of an upload of the same few bytes."""
+    try:
+        async with library.staging(BOOK, CALLER) as staging:
+            await staging.store_bytes(digest_of(LITTLE), LITTLE)
+            await staging.publish()
+            raise Gives
+    except Gives:
+        return None
+
+
 RACES: dict[str, tuple[list[Work], Check]] = {
     "tell, commit": ([tells, changes], told_is_answerable),
     "tell, ingest": ([tells, ingests], told_is_answerable),
@@ -138,15 +163,18 @@ RACES: dict[str, tuple[list[Work], Check]] = {
     "gc, upload that fails": ([collects, gives_up], nothing_more),
     "gc, gc, upload": ([collects, collects, uploads], shared_is_there),
     "gc, upload, upload that fails": ([collects, uploads, gives_up], shared_is_there),
+    "gc, small write of what is collected": ([collects, uploads_little], little_is_there),
+    "small write, upload that fails": ([uploads_little, gives_up_little], little_is_there),
+    "gc, small write, upload that fails": ([collects, uploads_little, gives_up_little], little_is_there),
 }
 
 
 async def prepared(folder: Path, collected: bool) -> Store:
     """The store every order begins with; for a collector with bytes that were in the book once."""
-    store = new_store(folder)
+    store = new_store(folder, small=SMALL)
     async with store.open() as library:
         await ingest(library, FIRST)
-        for data in (SHARED, b"something else") if collected else ():
+        for data in (SHARED, LITTLE) if collected else ():
             path = lesson(77)
             await library.write(BOOK, path, data, CALLER, expected=None)
             await library.delete(BOOK, path, CALLER)
@@ -159,7 +187,7 @@ def copy_of(store: Store, folder: Path) -> Store:
     medium = InMemory()
     for name, value in vars(store.medium.blobs).items():
         setattr(medium.blobs, name, copy(value))
-    return Store(folder, medium, Clock(store.clock.now + timedelta(hours=1)))
+    return Store(folder, medium, Clock(store.clock.now + timedelta(hours=1)), SMALL)
 
 
 async def race(

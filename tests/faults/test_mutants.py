@@ -48,7 +48,7 @@ def test_planted_bugs_4_5_killing_the_process_catches(runner: CrashRunner, mutan
     assert "lost" in wrong or "not there" in wrong or "nobody names" in wrong
 
 
-@pytest.mark.parametrize("operation", ["create", "changeset"])
+@pytest.mark.parametrize("operation", ["create", "create large", "changeset"])
 @pytest.mark.parametrize("mutant", ORDERED)
 def test_planted_bugs_1_to_5_the_order_of_calls_catches(runner: CrashRunner, mutant: str, operation: str) -> None:
     if built_shim() is None:

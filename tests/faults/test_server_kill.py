@@ -92,7 +92,7 @@ def test_P1_P2_F1_F4_a_server_killed_at_random_moments_loses_nothing_it_acknowle
         assert trouble == "", trouble
         for line in lines:
             held = replay(held, line)
-        seen = asyncio.run(assert_store_ok(store, killed=True))
+        seen = asyncio.run(assert_store_ok(store, killed=True, strays=True))
         now = seen.state.get(BOOK, {})
         if now != held:
             in_flight += 1

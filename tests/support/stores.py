@@ -14,6 +14,7 @@ from typing import Protocol
 from panaversity_fs.core.changes import Changeset, Delete, Write
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.library import Caller, CommitResult, Library, open_library
+from panaversity_fs.library.context import SMALL
 from panaversity_fs.store.blobs import BlobKey, BlobStore
 from panaversity_fs.store.local_blobs import LocalBlobs
 from panaversity_fs.store.memory_blobs import MemoryBlobs
@@ -99,6 +100,8 @@ class Store:
     folder: Path
     medium: Medium
     clock: Clock = field(default_factory=Clock)
+    small: int = SMALL
+    """Bytes from which on a single write pins and stores before it takes the lock."""
 
     @property
     def url(self) -> str:
@@ -107,14 +110,15 @@ class Store:
     def open(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Library]:
         """The library over this store, as a process just started would open it."""
         return open_library(
-            self.url, str(self.folder / "blobs"), read_only=read_only, blobs=self.medium.blobs, clock=self.clock
-        )
+            self.url, str(self.folder / "blobs"), read_only=read_only, blobs=self.medium.blobs, clock=self.clock,
+            small=self.small,
+        )  # fmt: skip
 
 
-def new_store(folder: Path, medium: str = "memory") -> Store:
+def new_store(folder: Path, medium: str = "memory", small: int = SMALL) -> Store:
     """An empty store below ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Store(folder, MEDIA[medium](folder / "blobs"))
+    return Store(folder, MEDIA[medium](folder / "blobs"), small=small)
 
 
 def lesson(number: int, chapter: int = 1) -> str:

@@ -5,12 +5,14 @@ audit, chain head, promise of the manifest, idempotency record → commit. No bu
 """
 
 from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NoReturn
 
 from panaversity_fs.core.changes import Changeset, Write
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import InvalidArgument, PanaversityError
+from panaversity_fs.core.errors import BookGone, InvalidArgument, PanaversityError
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.paths import BASE, require_path
 from panaversity_fs.library import rows
@@ -27,6 +29,8 @@ from panaversity_fs.library.views import BookView, empty_view
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.told import RequestKey, find_request, save_request
+
+NOTHING: Mapping[Digest, bytes] = MappingProxyType({})
 
 _FORESIGHTS = 3
 """How often a commit that promises its manifest looks again after somebody was quicker."""
@@ -219,9 +223,16 @@ def _usable(key: str, changeset: Changeset) -> str:
     return key
 
 
-async def open_staging(context: Context, book_id: str, caller: Caller, operation: str) -> Staging:
-    """A staging for this book's present life, or for the one its first write will begin."""
+async def open_staging(
+    context: Context, book_id: str, caller: Caller, operation: str, *, guess: bool = False
+) -> Staging:
+    """A staging for this book's present life, or for the one its first write will begin.
+
+    ``guess`` believes in the life this process saw last and spares a look; the commit finds out (``BookGone``).
+    """
     require_writer(context, book_id, caller, operation)
+    if guess and (incarnation := context.views.incarnation_of(book_id)) is not None:
+        return Staging(context, book_id, incarnation, caller.subject)
     async with context.database.read(operation) as connection:
         book = await find_book(connection, book_id)
     return Staging(context, book_id, incarnation_to_write(book), caller.subject)
@@ -236,16 +247,36 @@ async def commit(
     idempotency_key: str | None = None,
     staging: Staging | None = None,
     with_manifest: bool = False,
+    at_hand: Mapping[Digest, bytes] = NOTHING,
 ) -> CommitResult:
     """Apply a changeset entirely or not at all (P2); the answer comes after the commit (P1).
 
-    ``staging`` holds the bytes that came along. ``with_manifest`` promises the manifest the book has afterwards.
+    ``staging`` holds the bytes that came along; without one, ``at_hand`` are those there are. ``with_manifest``
+    promises the manifest the book has afterwards.
     """
 
-    async def run() -> CommitResult:
-        if staging is not None:
-            return await Commit(context, staging, changeset, caller, idempotency_key, with_manifest).run()
-        async with await open_staging(context, book_id, caller, changeset.operation) as own:
-            return await Commit(context, own, changeset, caller, idempotency_key, with_manifest).run()
+    async def run_with(own: Staging) -> CommitResult:
+        return await Commit(context, own, changeset, caller, idempotency_key, with_manifest).run()
 
-    return await reported(context.observer, context.monotonic, changeset, run())
+    async def run(guess: bool) -> CommitResult:
+        async with await open_staging(context, book_id, caller, changeset.operation, guess=guess) as own:
+            await _bring(context, own, at_hand)
+            return await run_with(own)
+
+    async def run_twice() -> CommitResult:
+        try:
+            return await run(guess=True)
+        except BookGone:  # it may be another life than the one this process knows
+            return await run(guess=False)
+
+    call = run_twice() if staging is None else run_with(staging)
+    return await reported(context.observer, context.monotonic, changeset, call)
+
+
+async def _bring(context: Context, staging: Staging, at_hand: Mapping[Digest, bytes]) -> None:
+    """Few bytes wait for the lock, where putting them is quick; more are pinned and stored before it is taken (D18)."""
+    for digest, data in at_hand.items():
+        if context.blobs.prompt and len(data) < context.small:
+            staging.offer(digest, data)
+        else:
+            await staging.store_bytes(digest, data)

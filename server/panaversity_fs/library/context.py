@@ -17,6 +17,8 @@ from panaversity_fs.store.database import Database
 PIN_LIFE = timedelta(hours=24)
 """How long uploaded bytes wait for the commit that names them."""
 MAX_AGENT = 200
+SMALL = 64 * 1024
+"""Bytes. What a single write brings in less than this needs no pin on a prompt medium: it is put under the lock."""
 
 
 async def go_on(_step: str) -> None:
@@ -38,6 +40,7 @@ class Context:
     views: ViewCache = field(default_factory=ViewCache)
     trees: TreeCache = field(default_factory=TreeCache)
     access: AccessLog | None = None
+    small: int = SMALL
     pause: Callable[[str], Awaitable[None]] = go_on
     """Called with its name between two steps that others may come between; tests stop there (F34)."""
 

@@ -15,7 +15,7 @@ from panaversity_fs.library.auditing import Auditing
 from panaversity_fs.library.books import Books
 from panaversity_fs.library.care import Care
 from panaversity_fs.library.checking import Checking
-from panaversity_fs.library.context import Context, go_on
+from panaversity_fs.library.context import SMALL, Context, go_on
 from panaversity_fs.library.deletion import Deletion
 from panaversity_fs.library.deltas import Deltas
 from panaversity_fs.library.editing import Editing
@@ -93,9 +93,10 @@ async def open_library(
     token: Callable[[], str] = lambda: secrets.token_hex(16),
     observer: Observer | None = None,
     pause: Callable[[str], Awaitable[None]] = go_on,
+    small: int = SMALL,
     rebuilding: bool = False,
 ) -> AsyncIterator[Library]:
-    """Open a store, its tables brought to this version, and close it afterwards.
+    """Open a store, its tables brought to this version, and close it afterwards. ``small`` is in bytes (``Context``).
 
     Raises ``ConfigInvalid`` for a damaged database, and for an empty one over a store with bytes unless ``rebuilding``;
     ``Unavailable``, …
@@ -111,7 +112,7 @@ async def open_library(
         access = AccessLog(database, clock, token, read_only=read_only)
         context = Context(
             database, store, await store_id(database), clock, monotonic, token, read_only,
-            observer=observer or Silent(), access=access, pause=pause,
+            observer=observer or Silent(), access=access, small=small, pause=pause,
         )  # fmt: skip
         async with access.written():
             yield Library(context)

@@ -35,6 +35,32 @@ async def staged(connection: Connection, staging: Staging, digests: Collection[D
     return found
 
 
+async def _offered(connection: Connection, staging: Staging, wanted: Collection[Digest]) -> Found:
+    """Put what was offered and is wanted, here under the lock: nobody can take it before the commit names it."""
+    known = await staging.put_offered(connection, wanted)
+    return {
+        digest: row or _newcomer(staging.key(digest), staging.stored[digest]) for digest, row in known.items()
+    }  # fmt: skip
+
+
+async def _sent_or_readable(
+    connection: Connection, staging: Staging, readable: Container[Digest], wanted: Collection[Digest]
+) -> Found:
+    place = (staging.book_id, staging.incarnation)
+    rows = await find_blobs(connection, *place, wanted)
+    found = await staged(connection, staging, wanted)
+    for digest in wanted - found.keys():
+        row = rows.get(digest)
+        if row is not None and row.state != "deleted" and digest in readable:
+            found[digest] = row
+    if rest := wanted - found.keys():
+        for pin in await find_pins(connection, *place, rest):
+            if pin.subject == staging.subject and pin.stored is not None:
+                row = rows.get(pin.sha256)
+                found[pin.sha256] = row if row and row.state != "deleted" else _newcomer(pin.key, pin.stored)
+    return found
+
+
 def _newcomer(key: BlobKey, stored: Stored) -> BlobRow:
     return BlobRow(
         key.book_id, key.incarnation, key.digest, key.generation, stored.size, stored.crc32, ABSENT,
@@ -53,18 +79,9 @@ async def require_blobs(
     """
     writes = written(decision.verdicts)
     wanted = {write.sha256 for write in writes}
-    place = (staging.book_id, staging.incarnation)
-    rows = await find_blobs(connection, *place, wanted)
-    found = await staged(connection, staging, wanted)
-    for digest in wanted - found.keys():
-        row = rows.get(digest)
-        if row is not None and row.state != "deleted" and digest in readable:
-            found[digest] = row
+    found = await _offered(connection, staging, wanted)
     if rest := wanted - found.keys():
-        for pin in await find_pins(connection, *place, rest):
-            if pin.subject == staging.subject and pin.stored is not None:
-                row = rows.get(pin.sha256)
-                found[pin.sha256] = row if row and row.state != "deleted" else _newcomer(pin.key, pin.stored)
+        found |= await _sent_or_readable(connection, staging, readable, rest)
     if missing := sorted(wanted - found.keys()):
         raise BlobsMissing(
             operation, staging.book_id, f"{len(missing)} blobs are not in the store", "Send their bytes and repeat",

@@ -192,4 +192,5 @@ async def _name_text(connection: Connection, staging: Staging, digest: Digest, n
 async def drop_used_pins(connection: Connection, staging: Staging, named: Iterable[Digest]) -> None:
     """Pins of what is named now have done their work."""
     place = (staging.book_id, staging.incarnation)
-    await drop_pins(connection, *place, staging.subject, list(named), staging.upload_id)
+    pinned = set(named) - staging.never_pinned
+    await drop_pins(connection, *place, staging.subject, pinned, staging.upload_id)

@@ -15,7 +15,7 @@ import anyio
 
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.library.context import PIN_LIFE, Context
-from panaversity_fs.store.blob_rows import Pin, drop_upload, find_blobs, find_pins, save_blobs, save_pins
+from panaversity_fs.store.blob_rows import BlobRow, Pin, drop_upload, find_blobs, find_pins, save_blobs, save_pins
 from panaversity_fs.store.blob_states import floor_of, give_up
 from panaversity_fs.store.blobs import BlobKey, Stored
 from panaversity_fs.store.books import find_book
@@ -37,7 +37,9 @@ class Staging:
         self._batch = context.blobs.batch(self.upload_id)
         self._pinned: set[Digest] = set()
         self._generations: dict[Digest, int] = {}
+        self._at_hand: dict[Digest, bytes] = {}
         self._under_lock: set[Digest] = set()
+        self.never_pinned: set[Digest] = set()
         self._published = False
         self._kept: set[Digest] = set()
 
@@ -62,19 +64,19 @@ class Staging:
         async with self._context.database.write("upload") as connection:
             await save_pins(connection, [self._pin(key.digest) for key in objects])
 
-    async def _choose_generations(self, connection: Connection, digests: Collection[Digest]) -> None:
-        """Decide where each digest is put, and revive what a collector has condemned."""
+    async def _choose_generations(self, connection: Connection, digests: Collection[Digest]) -> dict[Digest, BlobRow]:
+        """Decide where each digest is put, and revive what a collector has condemned; answers the rows there are."""
         place = (self.book_id, self.incarnation)
         rows = await find_blobs(connection, *place, digests)
         pinned = {pin.sha256: pin.generation for pin in await find_pins(connection, *place, digests)}
-        floor = await floor_of(connection, *place)
-        for digest in digests:
-            row = rows.get(digest)
-            if row is not None and row.state != "deleted":
-                self._generations[digest] = row.generation
-            else:
-                self._generations[digest] = pinned.get(digest, floor)
+        self.never_pinned -= pinned.keys()
+        there = {digest: row.generation for digest, row in rows.items() if row.state != "deleted"}
+        if gone := set(digests) - there.keys():
+            floor = await floor_of(connection, *place)
+            there |= {digest: pinned.get(digest, floor) for digest in gone}
+        self._generations |= there
         await save_blobs(connection, [replace(r, state="live") for r in rows.values() if r.state == "condemned"])
+        return rows
 
     def _pin(self, digest: Digest) -> Pin:
         expires = self._context.clock() + PIN_LIFE
@@ -106,13 +108,28 @@ class Staging:
         self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
         return self.stored[digest]
 
-    async def store_under_lock(self, connection: Connection, digest: Digest, data: bytes) -> None:
-        """Store and publish one small blob inside the very transaction that will name it: no pin is needed there."""
+    def offer(self, digest: Digest, data: bytes) -> None:
+        """Have these few bytes at hand for the commit, which puts them under its lock if it comes to name them."""
+        self._at_hand[digest] = data
+
+    async def put_offered(self, connection: Connection, named: Collection[Digest]) -> dict[Digest, BlobRow | None]:
+        """Store what was offered and is named now; answers of each its row, None where it gets one first."""
+        wanted = self._at_hand.keys() & set(named)
+        return {d: await self.store_under_lock(connection, d, self._at_hand.pop(d)) for d in wanted}
+
+    async def store_under_lock(self, connection: Connection, digest: Digest, data: bytes) -> BlobRow | None:
+        """Store and publish one small blob inside the very transaction that will name it: no pin is needed there.
+
+        Answers the row it has, None when it is new or its object is on the way out.
+        """
         self._pinned.add(digest)
         self._under_lock.add(digest)
-        await self._choose_generations(connection, [digest])
+        self.never_pinned.add(digest)
+        row = (await self._choose_generations(connection, [digest])).get(digest)
         self.stored[digest] = await self._batch.add_bytes(self.key(digest), data)
-        await self.publish()
+        self._published = True
+        await self._batch.publish()  # no pause: nobody may stand still while holding the lock
+        return None if row is None or row.state == "deleted" else row
 
     async def publish(self) -> None:
         """Make everything taken so far durable; still unnamed, so invisible to readers."""

@@ -118,6 +118,11 @@ class ViewCache:
             if len(self._views) > _KEPT_VIEWS:
                 self._views.popitem(last=False)
 
+    def incarnation_of(self, book_id: str) -> int | None:
+        """The life this process saw last: a guess, since another process may have ended it."""
+        known = self._views.get(book_id)
+        return None if known is None else known.incarnation
+
     async def load(self, connection: Connection, book: BookRow) -> BookView:
         """The view of exactly this row's base, as this transaction sees it; overlays do not move it.
 

@@ -54,9 +54,9 @@ class Writing(Facade):
         require_namespace(user_id, operation)
         digest = digest_of(data)
         changeset = Changeset((Write(path, digest, len(data), expected),), user_id=user_id, operation=operation)
-        async with await open_staging(self._context, book_id, caller, operation) as staging:
-            await staging.store_bytes(digest, data)
-            return await self.commit(book_id, changeset, caller, idempotency_key=idempotency_key, staging=staging)
+        return await commit(
+            self._context, book_id, changeset, caller, idempotency_key=idempotency_key, at_hand={digest: data}
+        )
 
     async def delete(
         self,

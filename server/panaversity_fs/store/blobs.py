@@ -126,6 +126,8 @@ class BlobStore(Protocol):
 
     backend: str
     """The word the journal keeps in ``storage_backend``."""
+    prompt: bool
+    """True where a small blob is durable about as fast as a commit is: it may be put while a lock is held."""
 
     def batch(self, owner: str = "") -> Batch:
         """A new, empty batch. ``owner`` (an upload's id) is found again in ``leftovers``."""

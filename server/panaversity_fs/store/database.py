@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
+from panaversity_fs.store.one_hop import connect
 from panaversity_fs.store.uncut import uncut
 
 Connection = AsyncConnection
@@ -29,8 +30,8 @@ class Database:
     """One database for one process. Close it inside the event loop that used it."""
 
     def __init__(self, url: str) -> None:
-        self._write_engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30)
-        self._read_engine = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=30)
+        self._write_engine = _engine(url, 1)
+        self._read_engine = _engine(url, 8)
         _prepare(self._write_engine, "BEGIN IMMEDIATE")
         _prepare(self._read_engine, "BEGIN")
         # One queue for writers: SQLite's own waiting polls, and a poller can starve.
@@ -87,6 +88,14 @@ async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     finally:
         if connection.sync_connection is not None:
             await uncut(connection.close())
+
+
+def _engine(url: str, connections: int) -> AsyncEngine:
+    """Nothing is reset when a connection goes back: ``_transaction`` ends what it began, on every way out."""
+    return create_async_engine(
+        url, pool_size=connections, max_overflow=0, pool_timeout=30, pool_reset_on_return=None,
+        connect_args={"async_creator_fn": connect},
+    )  # fmt: skip
 
 
 def _prepare(engine: AsyncEngine, begin: str) -> None:

@@ -24,6 +24,7 @@ class LocalBlobs:
     """The adapter for one root folder."""
 
     backend = "fs"
+    prompt = True
 
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
@@ -208,6 +209,8 @@ class LocalBatch:
         self._waiting, self._waiting_bytes = [], 0
 
     async def publish(self) -> set[BlobKey]:
+        if not self._taken:
+            return set()
         with storage_errors("store"):
             return await in_thread(self._publish)
 
@@ -242,7 +245,8 @@ class LocalBatch:
                     os.unlink(path)
             self._taken.clear()
 
-        await in_thread(remove)
+        if self._taken or self._waiting:
+            await in_thread(remove)
 
 
 def _names(folder: str) -> list[str]:

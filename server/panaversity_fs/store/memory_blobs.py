@@ -9,6 +9,7 @@ class MemoryBlobs:
     """The adapter over a dictionary; ``blobs`` may be damaged by a test on purpose."""
 
     backend = "memory"
+    prompt = True
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}

@@ -18,6 +18,7 @@ from panaversity_fs.core.errors import (
     ReadOnly,
 )
 from panaversity_fs.library import Caller, Library
+from panaversity_fs.library.context import SMALL
 from panaversity_fs.store import audit_rows
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.journal import entries_below
@@ -234,6 +235,38 @@ async def test_a_view_of_the_old_life_is_not_taken_for_the_new_one(library: Libr
     assert [f.path for f in plan.files] == [OTHER]
     with pytest.raises(Conflict):
         await library.write(BOOK, OTHER, b"x", CALLER, expected=EMPTY)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("size", [3, 2 * SMALL])
+async def test_F41_a_write_that_believes_in_the_old_life_lands_in_the_present_one(
+    library: Library, store: Store, begun: bool, size: int
+) -> None:
+    """A process spares the look at the book's row and finds out in the commit: two processes, either way of writing."""
+    data = b"x" * size
+    await library.write(BOOK, PATH, b"one", CALLER, expected=None)
+    async with store.open() as other:
+        await other.delete_book(BOOK, BOOK, CALLER)
+        if begun:
+            await other.write(BOOK, OTHER, b"two", CALLER, expected=None)
+    await library.write(BOOK, PATH, data, CALLER, expected=None)
+    book = await library.book(BOOK)
+    assert book is not None
+    assert (book.incarnation, book.file_count) == (2, 1 + begun)
+    assert await library.read_bytes(BOOK, digest_of(data), size) == data
+    seen = await assert_store_ok(store)
+    assert PATH in seen.state[BOOK]
+
+
+async def test_F41_an_update_that_believes_in_the_old_life_is_told_that_it_ended(
+    library: Library, store: Store
+) -> None:
+    await library.write(BOOK, PATH, b"one", CALLER, expected=None)
+    async with store.open() as other:
+        await other.delete_book(BOOK, BOOK, CALLER)
+    with pytest.raises(BookGone):
+        await library.write(BOOK, PATH, b"two", CALLER, expected=ONE)
+    await assert_store_ok(store)
 
 
 async def test_other_books_are_left_alone(library: Library, store: Store) -> None:

@@ -11,6 +11,7 @@ from panaversity_fs.core.digest import EMPTY, Digest, digest_of
 from panaversity_fs.core.errors import Conflict, HashRequired, NotFound, PanaversityError, StorageFull, Unavailable
 from panaversity_fs.library import Library, open_library
 from panaversity_fs.library.answers import CommitResult
+from panaversity_fs.library.context import SMALL
 from panaversity_fs.library.observing import Silent, reported
 from support.stores import BOOK, CALLER, Store, lesson, written
 
@@ -71,7 +72,15 @@ async def test_a_write_and_its_refusals_are_told_once_each(library: Library, cou
         ("delete_content", "success", {"absent": 1}),
     ]
     assert min(counting.seconds) >= 0
-    assert counting.taken_back == 2, "each refused write had stored its bytes"
+    assert counting.taken_back == 0, "bytes at hand are not stored before the write is decided"
+
+
+async def test_SC_002_a_refused_write_of_many_bytes_takes_them_back(library: Library, counting: Counting) -> None:
+    path, much = lesson(1), b"much " * SMALL
+    await library.write(BOOK, path, b"one", CALLER, expected=None)
+    with pytest.raises(HashRequired):
+        await library.write(BOOK, path, much, CALLER, expected=None)
+    assert counting.taken_back == 1
 
 
 async def test_SC_002_bytes_no_commit_named_are_told_as_taken_back(library: Library, counting: Counting) -> None:
