@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from panaversity_fs.core.digest import digest_of
+from panaversity_fs.library.context import SMALL
 from support.live import AGENT, app_client
 from support.scraped import Scraped, scraped
 
@@ -37,7 +38,7 @@ async def scrape(client: Any) -> Scraped:
 async def test_FR_002_writes_refusals_and_bytes_taken_back_are_counted(tmp_path: Path) -> None:
     async with app_client(tmp_path / "store") as client:
         await call(client, "write_content", book_id="bk", path=PATH, content="one")
-        await call(client, "write_content", book_id="bk", path=PATH, content="two")
+        await call(client, "write_content", book_id="bk", path=PATH, content="two" * SMALL)
         await call(client, "write_content", book_id="bk", path=PATH, content="two", expected_hash=digest_of(b"one"))
         await call(client, "write_content", book_id="bk", path="content/bad", content="x")
         await call(client, "delete_content", book_id="bk", path="content/01-Part/01-Chapter/02-none.md")
@@ -47,7 +48,7 @@ async def test_FR_002_writes_refusals_and_bytes_taken_back_are_counted(tmp_path:
     assert found("write_total", status="success", mode="absent") == 1
     assert found("write_total", status="conflict", mode="created") == 1
     assert found("write_duration_seconds_count", operation="write_content") >= 3
-    assert found("storage_rollback_count") >= 1, "the text of the refused write was stored and taken back"
+    assert found("storage_rollback_count") >= 1, "the long text of the refused write was stored and taken back"
     assert found("journal_entries_total", book_id="bk") == 1
     assert found("requests_total", door="mcp", name="write_content", outcome="ok") == 2
     assert found("requests_total", door="mcp", name="write_content", outcome="refused") == 2
