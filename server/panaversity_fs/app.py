@@ -7,6 +7,7 @@ for ``uvicorn --factory``, excepted).
 import os
 import secrets
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastmcp.server.http import StarletteWithLifespan
@@ -16,7 +17,7 @@ from panaversity_fs.api.hosts import HostRule
 from panaversity_fs.api.server import http_app
 from panaversity_fs.api.service import Service
 from panaversity_fs.config import Settings
-from panaversity_fs.library import Library, open_library
+from panaversity_fs.library import Library, Quotas, SitePolicy, open_library
 from panaversity_fs.metrics import Metrics
 from panaversity_fs.version import VERSION
 
@@ -28,8 +29,10 @@ def build_service(settings: Settings, instance: str) -> Service:
 
     def opening() -> AbstractAsyncContextManager[Library]:
         return open_library(
-            settings.database_url, settings.storage_root, read_only=settings.refuses_writes, observer=metrics
-        )
+            settings.database_url, settings.storage_root, read_only=settings.refuses_writes, observer=metrics,
+            site_policy=SitePolicy(settings.site_cache_bytes, timedelta(days=settings.site_cache_days)),
+            quotas=Quotas(settings.limit_book_bytes, settings.limit_book_files, settings.limit_books),
+        )  # fmt: skip
 
     return Service(
         opening,

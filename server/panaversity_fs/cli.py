@@ -15,6 +15,7 @@ from typing import Literal, NoReturn
 
 import click
 
+from panaversity_fs.cli_audit import audit
 from panaversity_fs.cli_care import COMMANDS
 from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
 
@@ -134,58 +135,7 @@ def token(
     click.echo(text)
 
 
-@cli.group()
-def audit() -> None:
-    """Look after the audit log."""
-
-
-@audit.command("verify")
-@click.argument("book_id", metavar="BOOK")
-@click.option("--since", metavar="FILE|JSON", help="A checkpoint kept elsewhere; the log has to continue it.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to answer [text].")
-@_STORE
-def audit_verify(book_id: str, since: str | None, form: str, store: str | None) -> int:
-    """Check a book's audit log where it is stored, no server needed. Status 13: it was tampered with.
-
-    A log that was rewritten or cut as a whole shows only against a checkpoint that was kept elsewhere.
-    """
-    import json
-
-    from panaversity_fs.api.audit_forms import checkpoint_from, report_fields, verdict
-    from panaversity_fs.config import Settings
-    from panaversity_fs.core.errors import ChainBroken
-    from panaversity_fs.library import open_library
-    from panaversity_fs.library.auditing import AuditReport
-
-    folder = _absolute(store)
-    if folder is not None and not os.path.isdir(folder):
-        raise ConfigInvalid("audit verify", "--store", "is not a folder", "Name the folder of a store")
-    seen = checkpoint_from(_text(since), book_id, "audit verify") if since else None
-    settings = Settings.read(os.environ, store=folder)
-
-    async def judge() -> AuditReport:
-        async with open_library(settings.database_url, settings.storage_root, read_only=True) as library:
-            return await library.verify_audit(book_id, seen)
-
-    report = asyncio.run(judge())
-    click.echo(json.dumps(report_fields(report)) if form == "json" else f"{book_id}: {verdict(report)}")
-    if report.valid:
-        return 0
-    return ChainBroken.exit_status
-
-
-def _text(since: str) -> str:
-    """The JSON itself, or that of a file."""
-    if since.lstrip().startswith("{"):
-        return since
-    try:
-        with open(since, encoding="utf-8") as file:
-            return file.read(1 << 20)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise click.UsageError(f"--since: {fault}") from fault
-
-
-for _command in COMMANDS:
+for _command in (*COMMANDS, audit):
     cli.add_command(_command)
 
 

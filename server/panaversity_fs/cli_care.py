@@ -9,8 +9,9 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from hashlib import sha256
 from math import ceil
@@ -18,9 +19,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from panaversity_fs.core.errors import ConfigInvalid
+
 if TYPE_CHECKING:
     from panaversity_fs.core.digest import Digest
     from panaversity_fs.library import Library
+    from panaversity_fs.library.inspecting import Depth
     from panaversity_fs.store.blob_rows import BlobRow
 
 USAGE = 64
@@ -35,7 +39,7 @@ _YES = click.option("--yes", is_flag=True, help="Really do it; without it nothin
 _AGENT = click.option("--agent", default="operator", show_default=True, help="Whom the audit log names.")
 
 
-class _Duration(click.ParamType[timedelta]):
+class Duration(click.ParamType[timedelta]):
     """30d, 12h, 45m."""
 
     name = "duration"
@@ -50,29 +54,40 @@ class _Duration(click.ParamType[timedelta]):
         return timedelta(**{unit: int(found[1])})
 
 
+def open_store(
+    store: str | None, operation: str, *, rebuilding: bool = False, read_only: bool = False
+) -> "AbstractAsyncContextManager[Library]":
+    """The library that flag and environment name, opened when it is entered. Raises ``ConfigInvalid``."""
+    from panaversity_fs.config import Settings
+    from panaversity_fs.library import SitePolicy, open_library
+
+    folder = None if store is None else os.path.abspath(store)
+    if folder is not None and not os.path.isdir(folder):
+        raise ConfigInvalid(operation, "--store", "is not a folder", "Name the folder of a store")
+    if folder is not None and ("?" in folder or "#" in folder):
+        raise ConfigInvalid(operation, "--store", "holds ? or #, which database URLs cannot", "Name another folder")
+    settings = Settings.read(os.environ, store=folder)
+    read_only = read_only or settings.refuses_writes
+    return open_library(
+        settings.database_url, settings.storage_root, read_only=read_only, rebuilding=rebuilding,
+        site_policy=SitePolicy(settings.site_cache_bytes, timedelta(days=settings.site_cache_days)),
+    )  # fmt: skip
+
+
 def _with_store(
     store: str | None, work: "Callable[[Library], Awaitable[_Result]]", *, rebuilding: bool = False
 ) -> _Result:
-    """Open the library that flag and environment name, and do the work with it."""
-    from panaversity_fs.config import Settings
-    from panaversity_fs.library import open_library
-
-    folder = None if store is None else os.path.abspath(store)
-    if folder is not None and ("?" in folder or "#" in folder):
-        raise click.BadParameter("holds ? or #, which database URLs cannot", param_hint="--store")
-    settings = Settings.read(os.environ, store=folder)
+    """Do the work with the library that flag and environment name."""
 
     async def run() -> _Result:
-        opened = open_library(
-            settings.database_url, settings.storage_root, read_only=settings.refuses_writes, rebuilding=rebuilding
-        )
-        async with opened as library:
+        async with open_store(store, "start", rebuilding=rebuilding) as library:
             return await work(library)
 
     return asyncio.run(run())
 
 
-def _say(line: object) -> None:
+def say(line: object) -> None:
+    """One JSON line of data."""
     click.echo(json.dumps(line, ensure_ascii=False))
 
 
@@ -81,12 +96,16 @@ def _say(line: object) -> None:
 @_BOOK
 @_YES
 @click.option(
-    "--retention", type=_Duration(), default="30d", show_default=True,
+    "--retention", type=Duration(), default="30d", show_default=True,
     help="How long told manifests and what was written or replaced stay; longer than the longest build.",
 )  # fmt: skip
 @click.option("--max", "most", type=click.IntRange(0), default=10_000, show_default=True, help="Deletions at most.")
 @click.option("--unknown-books", is_flag=True, help="Also take bytes of books without rows, in a rebuilt store too.")
-def gc(store: str | None, book_id: str | None, yes: bool, retention: timedelta, most: int, unknown_books: bool) -> int:
+@click.option("--all-sites", is_flag=True, help="Also let every built site of the remote build cache go.")
+def gc(
+    store: str | None, book_id: str | None, yes: bool, retention: timedelta, most: int, unknown_books: bool,
+    all_sites: bool,
+) -> int:  # fmt: skip
     """Let bytes go that nobody may ask for any more. Dry unless --yes. Works beside a running server."""
     from dataclasses import asdict
 
@@ -99,9 +118,12 @@ def gc(store: str | None, book_id: str | None, yes: bool, retention: timedelta, 
     async def work(library: "Library") -> int:
         troubles = deletions = size = 0
         async for done in library.collect(policy, really=yes, book_id=book_id):
-            _say(asdict(done))
+            say(asdict(done))
             troubles += bool(done.trouble)
             deletions, size = deletions + done.deletions, size + done.size
+        async for gone in library.collect_sites(really=yes, book_id=book_id, everything=all_sites):
+            say({"site_cache": asdict(gone)})
+            deletions, size = deletions + gone.objects, size + gone.size
         verb = "removed" if yes else "would remove (say --yes)"
         click.echo(f"gc: {verb} {deletions} objects, {size} bytes", err=True)
         return 4 if troubles else 0
@@ -159,14 +181,27 @@ def fsck(
         findings = []
         async for finding in library.inspect(depth, book_id):
             findings.append(finding)
-            _say(finding.to_wire())
+            say(finding.to_wire())
         if mend:
             async for repair in library.repair(findings, really=yes, source=source):
-                _say(repair.to_wire())
+                say(repair.to_wire())
+        if book_id is None:
+            await _note(library, depth, Counter(finding.kind for finding in findings))
         click.echo(f"fsck: {len(findings)} findings", err=True)
         return exit_status(finding.kind for finding in findings)
 
     return _with_store(store, work)
+
+
+async def _note(library: "Library", depth: "Depth", found: Mapping[str, int]) -> None:
+    """Leave what a look at all books found for the server's figures, for every depth it had."""
+    await library.note_run("fsck quick", found)
+    if depth.structure or depth.wanted:
+        await library.note_run("fsck structure", found)
+    if depth.wanted:
+        await library.note_run("fsck data", found)
+    if depth.audit:
+        await library.note_run("fsck audit", found)
 
 
 def _usage(problem: str) -> int:
@@ -231,7 +266,7 @@ def rebuild(store: str | None, book_id: str, manifest: str, schema: str, numberi
 
     async def work(library: "Library") -> None:
         result = await library.rebuild(book_id, digest, Caller("local", agent), settings)
-        _say({"book": book_id, "files": result.added, "manifest_hash": result.manifest_hash})
+        say({"book": book_id, "files": result.added, "manifest_hash": result.manifest_hash})
         click.echo(
             "rebuild: the base entries of that manifest are back. Overlays, the audit log, other promises and untold "
             "revisions are not: they are only in a backup of the database.", err=True,
@@ -243,13 +278,20 @@ def rebuild(store: str | None, book_id: str, manifest: str, schema: str, numberi
 @click.command("export")
 @_STORE
 @click.option("--book", "book_id", required=True)
+@click.option("--overlays", is_flag=True, help="With every user's overlay; they are private, so not by default.")
 @click.argument("file", type=click.Path(dir_okay=False))
-def export_(store: str | None, book_id: str, file: str) -> None:
-    """Write a book into FILE (a tar), and its audit log into FILE.audit.jsonl."""
+def export_(store: str | None, book_id: str, overlays: bool, file: str) -> None:
+    """Write a book into FILE (a tar), and its audit log into FILE.audit.jsonl.
+
+    The log names who read and wrote what: it is as private as the overlays are.
+    """
 
     async def work(library: "Library") -> None:
-        done = await library.export_book(book_id, target, log)
-        _say({"book": book_id, "manifest_hash": done.manifest_hash, "files": done.files, "log": done.log_entries})
+        done = await library.export_book(book_id, target, log, overlays=overlays)
+        say({
+            "book": book_id, "manifest_hash": done.manifest_hash, "files": done.files,
+            "overlay_files": done.overlay_files, "log": done.log_entries,
+        })  # fmt: skip
 
     log_file = f"{file}.audit.jsonl"
     try:
@@ -270,12 +312,18 @@ def export_(store: str | None, book_id: str, file: str) -> None:
 @_AGENT
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 def import_(store: str | None, book_id: str, agent: str, file: str) -> None:
-    """Make a new book of an export; nothing of it is there unless all of it is right."""
+    """Make a new book of an export; nothing of it is there unless all of it is right.
+
+    Overlays come back where the export holds them. Interrupted between them, the same import again finishes it.
+    """
     from panaversity_fs.library import Caller
 
     async def work(library: "Library") -> None:
         result = await library.import_book(book_id, source, Caller("local", agent))
-        _say({"book": book_id, "files": result.added, "manifest_hash": result.manifest_hash})
+        say({
+            "book": book_id, "files": result.files, "manifest_hash": result.manifest_hash,
+            "overlay_files": result.overlay_files, "refused": [list(entry) for entry in result.refused],
+        })  # fmt: skip
 
     with open(file, "rb") as source:
         _with_store(store, work)

@@ -47,6 +47,8 @@ class Settings(BaseModel):
     allowed_hosts: Annotated[tuple[str, ...], Field(alias="PANAVERSITY_ALLOWED_HOSTS")] = ()
     agent_id: Annotated[str | None, Field(alias="PANAVERSITY_AGENT_ID")] = None
     archive_seconds: Annotated[float, Field(alias="PANAVERSITY_ARCHIVE_SECONDS", gt=0, allow_inf_nan=False)] = 60
+    site_cache_bytes: Annotated[int, Field(alias="PANAVERSITY_SITE_CACHE_BYTES", ge=0)] = 2 * 1024**3
+    site_cache_days: Annotated[float, Field(alias="PANAVERSITY_SITE_CACHE_DAYS", gt=0, le=3650)] = 14
     read_only: Annotated[bool, Field(alias="PANAVERSITYFS_READ_ONLY")] = False
     journal_enabled: Annotated[bool, Field(alias="PANAVERSITYFS_JOURNAL_ENABLED")] = True
     auth_issuer: Annotated[str | None, Field(alias="PANAVERSITY_AUTH_ISSUER")] = None
@@ -61,6 +63,10 @@ class Settings(BaseModel):
     limit_burst: Annotated[int, Field(alias="PANAVERSITY_LIMIT_BURST", ge=1)] = 2000
     limit_concurrent: Annotated[int, Field(alias="PANAVERSITY_LIMIT_CONCURRENT", ge=0)] = 64
     limit_upload_rate: Annotated[int, Field(alias="PANAVERSITY_LIMIT_UPLOAD_BYTES_PER_SECOND", ge=0)] = 1024
+    limit_book_bytes: Annotated[int, Field(alias="PANAVERSITY_LIMIT_BOOK_BYTES", ge=0)] = 0
+    limit_book_files: Annotated[int, Field(alias="PANAVERSITY_LIMIT_BOOK_FILES", ge=0)] = 0
+    limit_books: Annotated[int, Field(alias="PANAVERSITY_LIMIT_BOOKS", ge=0)] = 0
+    limit_failed_logins: Annotated[int, Field(alias="PANAVERSITY_LIMIT_FAILED_LOGINS_PER_MINUTE", ge=0)] = 60
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -1,8 +1,8 @@
 """Every figure the server tells Prometheus: names, kinds, labels, and the text of one scrape (REQUIREMENTS, S28).
 
-The one home of ``prometheus_client``. Knows numbers and a fixed, small set of label values; does not know requests,
-users, paths or where an event comes from. A label value it was not told of beforehand becomes ``other``; the one label
-that grows is ``book_id`` of the journal's size, which is bounded too.
+With ``metrics_upkeep`` the one home of ``prometheus_client``. Knows numbers and a fixed, small set of label values;
+does not know requests, users, paths or where an event comes from. A label value it was not told of beforehand becomes
+``other``; the one label that grows is ``book_id`` of the journal's size, which is bounded too.
 """
 
 import time
@@ -21,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from panaversity_fs.metrics_upkeep import UpkeepFigures, UpkeepSeen
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "panaversityfs_"
 OTHER = "other"
@@ -34,6 +36,7 @@ ARCHIVE_STATUSES = ("success", "partial", "refused", "error")
 ANSWERS = ("unchanged", "delta", "full")
 OUTCOMES = ("ok", "refused", "failed", "cut")
 DOORS = ("mcp", "http")
+SITE_EVENTS = ("hit", "miss", "stored", "present", "conflict", "expired", "evicted", "damaged")
 WRITERS = (
     "write_content", "edit_content", "append_content", "delete_content", "restore_content", "upload_asset", "ingest",
     "create_book", "delete_book",
@@ -55,6 +58,9 @@ class Scrape:
     draining: bool
     read_only: bool
     journal_entries: Mapping[str, int] = field(default_factory=dict)
+    site_cache: tuple[int, int] = (0, 0)
+    """Built sites kept, and the bytes that hold them."""
+    upkeep: UpkeepSeen = field(default_factory=UpkeepSeen)
 
 
 class Metrics:
@@ -74,6 +80,7 @@ class Metrics:
         self._declare_doors()
         self._declare_state(version)
         self._start_at_zero()
+        self._upkeep = UpkeepFigures(self._registry)
         ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._registry)
 
     def _declare_required(self) -> None:
@@ -103,6 +110,9 @@ class Metrics:
         self._storage_up = self._gauge("storage_up", "1: the storage takes a file and gives it back")
         self._draining = self._gauge("draining", "1: the process was told to stop")
         self._read_only = self._gauge("read_only", "1: every change is refused")
+        self._site_events = self._counter("site_cache_events", "Built sites asked for, kept and let go", "event")
+        self._sites = self._gauge("site_cache_sites", "Built sites kept")
+        self._site_bytes = self._gauge("site_cache_bytes", "Bytes that hold the built sites kept")
         self._verified = self._gauge("audit_verified_timestamp_seconds", "When a log was verified last, 0: never")
         self._gauge("build_info", "Which version this is", "version").labels(version).set(1)
 
@@ -118,6 +128,8 @@ class Metrics:
             self._archive_seconds.labels(scope)
         for answer in ANSWERS:
             self._plans.labels(answer)
+        for event in SITE_EVENTS:
+            self._site_events.labels(event)
         self._chain.set(float("nan"))
         self.expect_codes([OTHER])
         for door in DOORS:
@@ -218,6 +230,10 @@ class Metrics:
         self._chain.set(0 if self._broken else 1)
         self._verified.set(self._now())
 
+    def site_cache(self, event: str, count: int = 1) -> None:
+        """So many built sites met with one of ``SITE_EVENTS``."""
+        self._site_events.labels(event).inc(count)
+
     # -- the scrape --------------------------------------------------------------------------------------------------
 
     def text(self, scrape: Scrape) -> bytes:
@@ -226,6 +242,9 @@ class Metrics:
         self._storage_up.set(scrape.storage_up)
         self._draining.set(scrape.draining)
         self._read_only.set(scrape.read_only)
+        self._upkeep.tell(scrape.upkeep)
+        self._sites.set(scrape.site_cache[0])
+        self._site_bytes.set(scrape.site_cache[1])
         self._journal.clear()
         largest = sorted(scrape.journal_entries.items(), key=lambda item: (-item[1], item[0]))
         for book_id, entries in largest[:MAX_BOOKS]:

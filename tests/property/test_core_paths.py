@@ -1,5 +1,6 @@
 """What an accepted path promises, and the name index against a naive model of a folding disk."""
 
+import re
 import unicodedata
 
 import hypothesis.strategies as st
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from panaversity_fs.core import paths as grammar
 from panaversity_fs.core.errors import InvalidPath
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import NameIndex, fold, path_fault, require_path, shown
@@ -142,3 +144,15 @@ class NameIndexAgainstNaiveDisk(RuleBasedStateMachine):
 
 
 TestNameIndexAgainstNaiveDisk = NameIndexAgainstNaiveDisk.TestCase
+
+
+PIECES = ("a", "Z0", ".", "_", "-", "/", "@", "é", "con", "NUL", "com1", "lpt10", "..", "$", " ", "x" * 119)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+def test_R1_a_path_that_is_clear_at_a_glance_is_one_that_words_would_let_pass(pieces: list[str]) -> None:
+    path = "".join(pieces)
+    quick = path_fault(path)
+    with pytest.MonkeyPatch.context() as without:
+        without.setattr(grammar, "_CLEAR", re.compile(r"(?!)"))
+        assert path_fault(path) == quick

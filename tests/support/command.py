@@ -30,8 +30,9 @@ class Outcome:
 
 
 def clean_environ(**more: str) -> dict[str, str]:
-    """This environment without any setting of ours."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("PANAVERSITY") and k != "DATABASE_URL"} | more
+    """This environment without any setting of ours, and without the cache of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PANAVERSITY") and k != "DATABASE_URL"}
+    return kept | {"PANAVERSITY_CACHE_SIZE": "0"} | more
 
 
 def panaversity(*words: str, cwd: Path, environ: Mapping[str, str] | None = None, timeout: float = 90) -> Outcome:
@@ -52,10 +53,10 @@ def in_process(server: Server, *words: str, cwd: Path, environ: Mapping[str, str
     """Run the command here, with ``server`` in the place of whatever it would connect to."""
 
     @contextlib.contextmanager
-    def connected(config: object, console: object) -> Iterator[Server]:
+    def connected(config: object, console: object, early: object = None) -> Iterator[Server]:
         yield server
 
-    console = Console(io.StringIO(), io.StringIO(), {})
+    console = Console(io.StringIO(), io.StringIO(), dict(environ or {}))
     with (
         patch("panaversity_builder.cli.session.connected", connected),
         patch.dict(os.environ, environ or clean_environ(), clear=True),

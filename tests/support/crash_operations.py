@@ -4,17 +4,24 @@ Knows the library's front door; does not know shims, processes or verdicts. Ever
 so that repeating it after any trouble must end in the very state, revision and log length of an undisturbed run (P6).
 """
 
+import io
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from panaversity_fs.core import pack
 from panaversity_fs.core.changes import Changeset, Delete, Write
 from panaversity_fs.core.digest import Digest, digest_of
-from panaversity_fs.core.errors import HashMismatch
+from panaversity_fs.core.errors import Conflict, HashMismatch
 from panaversity_fs.core.manifest import render
-from panaversity_fs.library import Library
+from panaversity_fs.core.site_meta import SiteMeta
+from panaversity_fs.library import Library, Offer
 from panaversity_fs.library.context import SMALL
+from panaversity_fs.library.inspecting import Depth
 from panaversity_fs.library.keeping import Policy
+from panaversity_fs.store.blobs import BlobKey
 from support.stores import BOOK, CALLER, Store, ingest, lesson, pieces, written
 
 ASSET = "static/img/01-Part/01-Chapter/picture.png"
@@ -42,6 +49,10 @@ class Operation:
     """How long after its preparation it happens."""
     more: Callable[[Library], Awaitable[object]] = _nothing
     """What else happened to the store before."""
+    between: tuple[Mapping[str, bytes], ...] = ()
+    """States a killed process may leave, of what is promised to be finished by repeating it, and not in one piece."""
+    damaged: bool = False
+    """True where the store is damaged before: then no crash may make it worse, and repeating puts it right."""
 
     async def prepare(self, store: Store) -> None:
         """The store this operation begins with."""
@@ -52,8 +63,13 @@ class Operation:
 
     @property
     def states(self) -> tuple[dict[str, Digest], dict[str, Digest]]:
-        """(before, after) as path → digest."""
+        """(before, after) as path → digest; a path of an overlay stands behind its user and a blank."""
         return _digests(self.before), _digests(self.after)
+
+    @property
+    def halfway(self) -> list[dict[str, Digest]]:
+        """The states in between, in the same form."""
+        return [_digests(files) for files in self.between]
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, Digest]:
@@ -111,7 +127,9 @@ async def _changeset(library: Library) -> object:
 async def collect_all(library: Library) -> object:
     """gc without any grace or retention."""
     none = timedelta(0)
-    return [done async for done in library.collect(Policy(told=none, logged=none, requests=none), really=True)]
+    sites = [done async for done in library.collect_sites(really=True)]
+    blobs = [done async for done in library.collect(Policy(told=none, logged=none, requests=none), really=True)]
+    return [*sites, *blobs]
 
 
 async def _with_rubbish(library: Library) -> None:
@@ -126,6 +144,25 @@ async def _with_rubbish(library: Library) -> None:
 
 async def _delete_book(library: Library) -> object:
     return await library.delete_book(BOOK, BOOK, CALLER, idempotency_key="end")
+
+
+SITE = bytes(range(255, -1, -1)) * 5000
+
+
+async def _keep_site(library: Library) -> object:
+    """Built sites for the team: one in place of another that is over its time, so that bytes come and go."""
+    for document, data in (("one", SITE), ("two", SITE[1:])):
+        meta = SiteMeta(document, digest_of(data), 1000)
+        await library.keep_site(BOOK, Offer(meta, digest_of(data), len(data)), pieces(data), CALLER)
+        site = await library.open_site(BOOK, meta.key)
+        assert b"".join([piece async for piece in library.stream_site(site)]) == data
+    return None
+
+
+async def _with_site(library: Library) -> None:
+    """A site that will be over its time."""
+    meta = SiteMeta("old", digest_of(b"old"), 1000)
+    await library.keep_site(BOOK, Offer(meta, digest_of(PICTURE), len(PICTURE)), pieces(PICTURE), CALLER)
 
 
 async def _forged(library: Library) -> object:
@@ -144,6 +181,89 @@ async def _forged(library: Library) -> object:
     return None
 
 
+HERS = b"hers " * 2000
+
+
+async def _overlay(library: Library) -> object:
+    return await library.write(BOOK, lesson(1), HERS, CALLER, expected=None, user_id="alice", idempotency_key="overlay")
+
+
+async def _resumed(library: Library) -> object:
+    """An upload in two requests, or what is left of it, then the call that names it."""
+    digest, size = digest_of(PICTURE), len(PICTURE)
+    at = await library.upload_offset(BOOK, digest, CALLER)
+    if at < size // 2:
+        at = (await library.resume_blob(BOOK, digest, CALLER, at, size, pieces(PICTURE[at : size // 2], 9000))).offset
+    await library.resume_blob(BOOK, digest, CALLER, at, size, pieces(PICTURE[at:], 9000))
+    changeset = Changeset((written(ASSET.replace("picture", "other"), PICTURE),), operation="upload_asset")
+    return await library.commit(BOOK, changeset, CALLER, idempotency_key="resumed")
+
+
+async def _with_past(library: Library) -> None:
+    """Entries that are history by the time of the pruning."""
+    await _with_rubbish(library)
+    await library.write(BOOK, lesson(1), b"hers", CALLER, expected=None, user_id="alice")
+    await library.delete(BOOK, lesson(1), CALLER, user_id="alice")
+
+
+async def _prune(library: Library) -> object:
+    before = datetime(2030, 6, 1, tzinfo=UTC)
+    return [done async for done in library.prune_audit(before, "operator", really=True)]
+
+
+def _exported() -> bytes:
+    """An export of two lessons and two overlays, as ``panaversity-fs export --overlays`` writes it."""
+    base = {path: digest_of(FIRST[path]) for path in (lesson(0), lesson(1))}
+    overlays = {"alice": {lesson(0): digest_of(HERS)}, "bob": {lesson(1): digest_of(FIRST[lesson(0)])}}
+    facts = {
+        "format": 2, "schema": "docusaurus", "numbering": None, "manifest_hash": digest_of(render(base)),
+        "ingest_manifest": None, "files": 2, "bytes": 0,
+    }  # fmt: skip
+    head = [("book.json", json.dumps(facts).encode()), ("manifest.txt", render(base))]
+    head.append(("overlays.json", json.dumps(overlays).encode()))
+    blobs = [(digest_of(data), data) for data in (FIRST[lesson(0)], FIRST[lesson(1)], HERS)]
+    return b"".join(pack.member(name, data) for name, data in [*head, *blobs]) + pack.END
+
+
+_IMPORTED = {lesson(0): FIRST[lesson(0)], lesson(1): FIRST[lesson(1)]}
+_WITH_ALICE = _IMPORTED | {f"alice {lesson(0)}": HERS}
+_WITH_BOTH = _WITH_ALICE | {f"bob {lesson(1)}": FIRST[lesson(0)]}
+
+
+async def _import(library: Library) -> object:
+    """Repeated when all of it is there, it is refused: then there is nothing left to do."""
+    try:
+        return await library.import_book(BOOK, io.BytesIO(_exported()), CALLER)
+    except Conflict:
+        return None
+
+
+def _folder_of(library: Library) -> Path:
+    """Where this store's blobs lie; its right bytes are kept beside, in ``rescue``."""
+    return Path(library._context.blobs._root)  # type: ignore[attr-defined]
+
+
+async def _with_damage(library: Library) -> None:
+    """One blob flipped and one gone, right bytes of both in a folder beside."""
+    rescue = _folder_of(library).parent / "rescue"
+    rescue.mkdir()
+    for number, path in enumerate((lesson(0), ASSET)):
+        data = FIRST[path]
+        (rescue / f"{number}.bin").write_bytes(data)
+        stored = _folder_of(library) / BlobKey(BOOK, 1, digest_of(data)).name
+        if number:
+            stored.unlink()
+        else:
+            stored.write_bytes(b"?" * len(data))
+
+
+async def _repair(library: Library) -> object:
+    depth = Depth(structure=True, wanted=lambda rows: {row.sha256 for row in rows})
+    findings = [finding async for finding in library.inspect(depth)]
+    rescue = str(_folder_of(library).parent / "rescue")
+    return [done async for done in library.repair(findings, really=True, source=rescue)]
+
+
 OPERATIONS = {
     operation.name: operation
     for operation in (
@@ -156,9 +276,17 @@ OPERATIONS = {
         Operation("first write", _create, {NEW: b"created"}, before={}),
         Operation("migration", _nothing, {}, before={}, armed_while_opening=True),
         Operation("gc", collect_all, dict(FIRST), later=timedelta(days=1), more=_with_rubbish),
-        Operation("delete book", _delete_book, {}),
+        Operation("delete book", _delete_book, {}, more=_with_site),
+        Operation("keep site", _keep_site, dict(FIRST), later=timedelta(days=30), more=_with_site),
+        Operation("overlay", _overlay, {**FIRST, f"alice {lesson(1)}": HERS}),
+        Operation("resumed upload", _resumed, {**FIRST, ASSET.replace("picture", "other"): PICTURE}),
+        Operation("prune", _prune, dict(FIRST), later=timedelta(days=400), more=_with_past),
+        Operation("import", _import, _WITH_BOTH, before={}, between=(_IMPORTED, _WITH_ALICE)),
+        Operation("repair", _repair, dict(FIRST), more=_with_damage, damaged=True),
         Operation("forged", _forged, dict(FIRST)),
     )
 }
+UNORDERED = ("migration", "repair")
+"""Where the order of calls is another: nothing is acknowledged, or the bytes that are renamed are not ours."""
 CRASHED = [name for name in OPERATIONS if name != "forged"]
 """What the crash runner breaks; ``forged`` is only there for a mutant."""

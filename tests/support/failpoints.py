@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from panaversity_builder import durable
-from panaversity_builder.book.hydrate import folder, run, staging, state
+from panaversity_builder.book.hydrate import entry, folder, staging, state
 
 CHANGES = ("open", "write", "link", "rename", "unlink", "mkdir", "rmdir", "fsync", "ftruncate", "makedirs")
 
@@ -38,7 +38,7 @@ class Failpoint:
         return call
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> "Failpoint":
-        for module in (durable, folder, run, staging, state):
+        for module in (durable, entry, folder, staging, state):
             monkeypatch.setattr(module, "os", self)
         return self
 

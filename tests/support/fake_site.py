@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 NODE = (
-    f"#!{sys.executable}\n"
+    f"#!{sys.executable} -IS\n"  # without site-packages: it starts in a fraction of the time
     + """
-import os, runpy, sys
+import os, sys
 if sys.argv[1:] == ["--version"]:
     print(os.environ.get("FAKE_NODE_VERSION", "v20.0.0"))
 else:
     sys.argv = sys.argv[1:]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    exec(compile(open(sys.argv[0]).read(), sys.argv[0], "exec"), {"__name__": "__main__"})
 """
 )
 DOCUSAURUS = """

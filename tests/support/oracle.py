@@ -17,7 +17,9 @@ from panaversity_fs.core.manifest import parse, render
 from panaversity_fs.core.mapping import decode
 from panaversity_fs.core.merkle import extend
 from panaversity_fs.core.paths import BASE, NameIndex, fold
+from panaversity_fs.core.pruning import Hole
 from panaversity_fs.store import audit_rows
+from panaversity_fs.store.audit_holes import last_pruning
 from panaversity_fs.store.blob_rows import BlobRow
 from panaversity_fs.store.books import BookRow, all_books
 from panaversity_fs.store.database import Connection, Database
@@ -40,6 +42,8 @@ class Seen:
     told: int
     pinned: int
     leftovers: int
+    overlays: Mapping[tuple[str, str], dict[str, Digest]]
+    """(book, user) → overlay path → digest."""
 
 
 async def assert_store_ok(
@@ -91,7 +95,12 @@ class _Oracle:
         if holds is not None:
             wanted = {book: dict(paths) for book, paths in holds.items()}
             assert state == wanted, "the state is not what was acknowledged"
-        return Seen(state, entries, len(known), len(told), len(pinned), len(self._store.medium.leftovers()))
+        overlays: dict[tuple[str, str], dict[str, Digest]] = {}
+        for row in rows:
+            if row.user_id != BASE and not row.deleted:
+                overlays.setdefault((row.book_id, row.user_id), {})[row.path] = row.sha256
+        left = len(self._store.medium.leftovers())
+        return Seen(state, entries, len(known), len(told), len(pinned), left, overlays)
 
     async def _blob_holds_its_name(self, row: BlobRow) -> None:
         assert row.key.name in self._names, f"blob {row.key.name} is named and not there"
@@ -117,17 +126,20 @@ class _Oracle:
         assert row.revision <= book.base_revision, f"{row.path} is newer than its book"
 
     async def _log_is_honest(self, book: BookRow, rows: Collection[JournalRow]) -> int:
-        log = await audit_rows.read_all(self._connection, book.book_id, book.incarnation)
-        assert first_break(log) is None, f"{book.book_id}: the audit chain breaks at {first_break(log)}"
-        assert len(log) == book.chain_seq, f"{book.book_id}: the head counts {book.chain_seq} of {len(log)} entries"
-        assert not log or log[-1][1] == book.chain_head, f"{book.book_id}: the head is not the last entry's hash"
-        assert book.chain_edge == extend((), 0, [Digest(stored) for _, stored in log]), f"{book.book_id}: another tree"
+        lines = await audit_rows.read_log(self._connection, book.book_id, book.incarnation, None, None)
+        broken = first_break(lines, await last_pruning(self._connection, book.book_id, book.incarnation))
+        assert broken is None, f"{book.book_id}: the audit chain breaks at {broken}"
+        assert len(lines) == book.chain_seq, f"{book.book_id}: the head counts {book.chain_seq} of {len(lines)} entries"
+        assert not lines or lines[-1][1] == book.chain_head, f"{book.book_id}: the head is not the last entry's hash"
+        edge = extend((), 0, [Digest(stored) for _, stored in lines])
+        assert book.chain_edge == edge, f"{book.book_id}: another tree"
+        log = [(entry, stored) for entry, stored in lines if not isinstance(entry, Hole)]
         for (before, _), (after, _) in pairwise(log):
             assert (before.timestamp, before.revision) <= (after.timestamp, after.revision), "time or revision fell"
         said = {(e.path, e.user_id): e.new_hash for e, _ in log if e.status == "success" and e.path}
         held = {(r.path, r.user_id): None if r.deleted else r.sha256 for r in rows if r.book_id == book.book_id}
         assert {k: v for k, v in said.items() if v} == {k: v for k, v in held.items() if v}, "log and journal disagree"
-        return len(log)
+        return len(lines)
 
     async def _promise_holds(
         self, promise: ToldRow, book: BookRow, state: State, by_place: Mapping[object, BlobRow]

@@ -18,6 +18,7 @@ from panaversity_fs.library.context import SMALL
 from panaversity_fs.store.blobs import BlobKey, BlobStore
 from panaversity_fs.store.local_blobs import LocalBlobs
 from panaversity_fs.store.memory_blobs import MemoryBlobs
+from panaversity_fs.store.site_cache_rows import PART
 
 BOOK = "a-book"
 CALLER = Caller("local", "tester")
@@ -30,6 +31,9 @@ class Medium(Protocol):
 
     def names(self) -> set[str]:
         """The key names of all visible blobs, whoever put them there."""
+
+    def site_names(self) -> set[str]:
+        """The key names of all built sites, without the prefix of their part."""
 
     def leftovers(self) -> list[str]:
         """What is on its way in, or was forgotten there."""
@@ -47,6 +51,9 @@ class InMemory:
     def names(self) -> set[str]:
         return set(self.blobs.blobs)
 
+    def site_names(self) -> set[str]:
+        return set(self.blobs.apart(PART).blobs)
+
     def leftovers(self) -> list[str]:
         return []
 
@@ -62,7 +69,10 @@ class InFolder:
         self.blobs = LocalBlobs(str(root))
 
     def names(self) -> set[str]:
-        return {name for name in self._files() if "/blobs/" in name}
+        return {name for name in self._files() if "/blobs/" in name and not name.startswith(PART)}
+
+    def site_names(self) -> set[str]:
+        return {name[len(PART) + 1 :] for name in self._files() if "/blobs/" in name and name.startswith(PART)}
 
     def leftovers(self) -> list[str]:
         return sorted(name for name in self._files() if "/incoming/" in name)

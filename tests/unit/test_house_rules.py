@@ -15,6 +15,7 @@ VALUES_ONLY = {
     "difflib",
     "enum",
     "fnmatch",
+    "functools",
     "hashlib",
     "json",
     "re",

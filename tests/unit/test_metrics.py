@@ -2,10 +2,12 @@
 
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
 from panaversity_fs.metrics import MAX_BOOKS, OUTCOMES, Metrics, Scrape
+from panaversity_fs.metrics_upkeep import UpkeepSeen
 from support.scraped import Scraped, scraped
 
 WELL = Scrape(database_up=True, storage_up=True, draining=False, read_only=False, journal_entries={"bk": 3})
@@ -127,6 +129,24 @@ def test_the_journal_is_told_for_the_largest_books_and_for_no_book_that_is_gone(
     assert min(series.values()) == 5
     found = scrape(metrics)
     assert {dict(key)["book_id"] for key in found.samples["panaversityfs_journal_entries_total"]} == {"bk"}
+
+
+def test_runs_beside_the_server_and_the_access_log_are_told(metrics: Metrics) -> None:
+    never = scrape(metrics)
+    assert (never("gc_timestamp_seconds"), never("fsck_timestamp_seconds", depth="data")) == (0, 0)
+    assert never("fsck_findings", depth="quick", kind="corrupt") == 0
+    runs: dict[str, tuple[float, dict[str, int]]] = {
+        "gc": (5.0, {"objects": 3, "bytes": 70, "left_alone": 1}), "fsck quick": (7.0, {}),
+        "fsck data": (6.0, {"missing": 2, "unheard of": 9}),
+    }  # fmt: skip
+    for notes in ((10, 1, 4), (10, 1, 0), (15, 1, 0)):
+        found = scrape(metrics, replace(WELL, upkeep=UpkeepSeen(runs, notes)))
+    assert (found("gc_timestamp_seconds"), found("gc_removed_objects"), found("gc_removed_bytes")) == (5, 3, 70)
+    assert (found("gc_books_left_alone"), found("fsck_timestamp_seconds", depth="data")) == (1, 6)
+    # A quick look that found nothing does not hide what reading the bytes found.
+    assert found("fsck_findings", depth="data", kind="missing") == 2
+    assert found("fsck_findings", depth="quick", kind="missing") == 0
+    assert (found("access_notes_total"), found("access_notes_lost_total"), found("access_notes_waiting")) == (15, 1, 0)
 
 
 def test_two_apps_of_one_process_do_not_mix_their_figures(metrics: Metrics) -> None:

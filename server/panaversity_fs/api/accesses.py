@@ -47,7 +47,7 @@ class Accesses(Middleware):
 def note_request(service: Service, name: str, path: str, note: Note, status: int, began: float) -> None:
     """Note one HTTP request by the name of its route, unless a tool call or the audit log tells of it."""
     is_told = name.startswith("/") and (status == 200 or note.code is None)
-    if not (is_told or (name in _CHANGING_ROUTES and status < 400) or note.code in _AUDITED - {None}):
+    if not (is_told or (name in _CHANGING_ROUTES and (status < 400 or note.code in _AUDITED))):
         _note(service, name, path, note, note.code, began)
 
 

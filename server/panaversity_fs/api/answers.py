@@ -10,6 +10,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from panaversity_fs.api.media import mime_of
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.paths import BASE
 from panaversity_fs.library import BookInfo, CommitResult, FileEntry
 
@@ -64,8 +65,12 @@ def written(result: CommitResult, user_id: str, **more: Any) -> ToolResult:
     (outcome,) = result.outcomes
     where = "" if user_id == BASE else f" in the overlay of {user_id}"
     text = f"{outcome.path}: {outcome.mode}{where}, sha256 {outcome.after}, revision {result.revision}"
-    told = {"checkpoint": result.checkpoint.to_wire()} if result.checkpoint else {}
-    return answer(text, written_fields(result, user_id) | told | more)
+    return answer(text, written_fields(result, user_id) | log_fields(result.checkpoint) | more)
+
+
+def log_fields(checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """What every tool that changed something adds: the audit log's checkpoint, with the change in it (S37)."""
+    return {"checkpoint": checkpoint.to_wire()} if checkpoint else {}
 
 
 def asset_fields(entry: FileEntry, url: str | None) -> dict[str, Any]:

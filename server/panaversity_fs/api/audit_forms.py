@@ -19,6 +19,7 @@ _FAULTS = {
     "chain": "does not have the hash it should have",
     "link": "does not begin where the last change of its path ended",
     "head": "is the last one, and the book counts another log",
+    "pruned": "is gone, or stands where others are gone, and no pruning owns up to it",
     "tree": "is the last one, and the book's tree is of another log",
 }
 

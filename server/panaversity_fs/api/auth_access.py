@@ -6,6 +6,7 @@ authentication is on: the cryptography behind it takes a while to load.
 
 import time
 
+from panaversity_fs.api.auth_failures import FailedLogins
 from panaversity_fs.api.auth_gate import Access
 from panaversity_fs.api.auth_keys import KeySet, Load, from_file, from_url
 from panaversity_fs.api.auth_scopes import github_scopes, is_scope, scopes_in
@@ -27,6 +28,7 @@ def access_of(settings: Settings) -> Access:
         admission=Limits(
             Allowance(settings.limit_rate, settings.limit_burst, settings.limit_concurrent), time.monotonic
         ),
+        failures=FailedLogins(settings.limit_failed_logins, time.monotonic),
         patience=Patience(settings.limit_upload_rate, time.monotonic),
         issuers=tuple(issuer.name for issuer in issuers),
     )

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from panaversity_fs.api.auth import LOCAL, NOBODY, Principal, bind
+from panaversity_fs.api.auth_failures import FailedLogins
 from panaversity_fs.api.noting import current_note
 from panaversity_fs.api.permissions import METADATA_PATH, OPEN_PATHS
 from panaversity_fs.core.errors import Unauthenticated
@@ -34,11 +35,13 @@ class Admission(Protocol):
 class Access:
     """What stands before the app. Without a ``judge`` authentication is off, and so are the limits.
 
-    ``patience`` wraps the receiving of bodies, ``issuers`` are named to clients that look for a token.
+    ``failures`` bounds how often an address comes with bad tokens, ``patience`` wraps the receiving of bodies,
+    ``issuers`` are named to clients that look for a token.
     """
 
     judge: Judge | None = None
     admission: Admission | None = None
+    failures: FailedLogins | None = None
     patience: Callable[[Receive], Receive] = lambda receive: receive
     issuers: tuple[str, ...] = ()
 
@@ -51,6 +54,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, access: Access, public_url: str | None = None) -> None:
         self._app, self._judge, self._admission = app, access.judge, access.admission
+        self._failures = access.failures
         self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,10 +74,24 @@ class Gate:
         if scope["path"] in OPEN_PATHS:
             return NOBODY
         try:
-            return await self._judge.principal(bearer(scope))
+            return await self._judged(self._judge, scope)
         except Unauthenticated as refused:
             refused.details["resource_metadata"] = f"{base_of(scope, self._public_url)}{METADATA_PATH}/mcp"
             raise
+
+    async def _judged(self, judge: Judge, scope: Scope) -> Principal:
+        """The caller a request's token stands for. Raises ``Unauthenticated``, ``RateLimited``."""
+        token, address = bearer(scope), (scope.get("client") or (None,))[0]
+        if self._failures is None:
+            return await judge.principal(token)
+        self._failures.admit(address, token)
+        try:
+            principal = await judge.principal(token)
+        except Unauthenticated:
+            self._failures.failed(address)
+            raise
+        self._failures.counted(token)
+        return principal
 
     def _admitted(self, principal: Principal) -> AbstractContextManager[None]:
         if self._admission is None or principal in (LOCAL, NOBODY):

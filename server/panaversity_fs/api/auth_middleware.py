@@ -12,7 +12,7 @@ from fastmcp.exceptions import NotFoundError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolRequestParams
+from mcp_types import INVALID_PARAMS, CallToolRequestParams
 from starlette.requests import Request
 
 from panaversity_fs.api.auth import LOCAL, Principal, principal_of
@@ -44,11 +44,17 @@ class Permissions(Middleware):
         return await call_next(context)
 
     async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        principal = _caller(context)
-        if principal is not LOCAL:
-            with _answered():
-                _judge_uri(principal, str(context.message.uri))
-        return await call_next(context)
+        principal, uri = _caller(context), str(context.message.uri)
+        try:
+            if principal is not LOCAL:
+                with _hidden():
+                    _judge_uri(principal, uri)
+            return await call_next(context)
+        except MCPError as refused:
+            if refused.error.code != INVALID_PARAMS:
+                raise
+            # Forbidden and absent are one answer, down to the spelling of the URI.
+            raise MCPError(INVALID_PARAMS, f"Resource not found: {uri!r}", {"uri": uri}) from None
 
     async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         with _answered():
@@ -81,6 +87,15 @@ def _answered() -> Iterator[None]:
         yield
     except PanaversityError as error:
         raise MCPError(_REFUSED, str(error), error.to_wire()) from None
+
+
+@contextmanager
+def _hidden() -> Iterator[None]:
+    """Refusals of resources do not say more than that nothing is there."""
+    try:
+        yield
+    except PanaversityError:
+        raise MCPError(INVALID_PARAMS, "Resource not found") from None
 
 
 def _caller(context: MiddlewareContext[Any]) -> Principal:

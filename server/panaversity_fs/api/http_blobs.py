@@ -11,6 +11,7 @@ from panaversity_fs.api.callers import http_caller
 from panaversity_fs.api.media import SAFETY_HEADERS, UNKNOWN, may_show, media_type
 from panaversity_fs.api.negotiation import Unsatisfiable, etag, none_match, parse_range
 from panaversity_fs.api.refusals import as_response
+from panaversity_fs.api.resumable import is_resumable, put_part
 from panaversity_fs.api.service import Service
 from panaversity_fs.api.streaming import body_chunks, declared_length, head_only, streamed
 from panaversity_fs.core.digest import Digest, parse_digest
@@ -43,9 +44,14 @@ class BlobRoutes:
         operation = "put blob"
         book_id, digest = blob_named(request, operation)
         caller = http_caller(self._service, request, operation, mutating=True)
+        if is_resumable(request):
+            return await put_part(self._service, request, book_id, digest, caller)
         length = declared_length(request, limits.BLOB, operation)
         chunks = body_chunks(request, limits.BLOB, operation)
-        size = await self._service.library.put_blob(book_id, digest, caller, chunks, length)
+        async with self._service.library.room(book_id, operation, {digest: length} if length else None) as room:
+            if length is None:
+                chunks = room.metered(chunks)
+            size = await self._service.library.put_blob(book_id, digest, caller, chunks, length)
         return JSONResponse({"sha256": digest, "size": size}, 201, {"Cache-Control": "no-store"})
 
     async def get_file(self, request: Request) -> Response:

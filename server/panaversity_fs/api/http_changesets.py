@@ -47,10 +47,11 @@ class ChangesetRoutes:
         library = self._service.library
         async with library.staging(book_id, caller) as staging, aclosing(_members(request)) as parts:
             changeset = await _first_member(parts)
-            await _stage(parts, changeset, staging)
-            result = await library.commit(
-                book_id, changeset, caller, idempotency_key=key, staging=staging, with_manifest=True
-            )
+            async with library.room(book_id, _OPERATION, _announced(changeset)):
+                await _stage(parts, changeset, staging)
+                result = await library.commit(
+                    book_id, changeset, caller, idempotency_key=key, staging=staging, with_manifest=True
+                )
         answer = _answer(result)
         if seen is not None:
             answer["proof"] = await self._proof(book_id, seen, result)
@@ -97,6 +98,11 @@ async def _first_member(parts: AsyncIterator[Member]) -> Changeset:
     if member.size > limits.CHANGESET_JSON:
         raise too_large(_OPERATION, member.size, limits.CHANGESET_JSON)
     return parse_changeset(await member.read(), _OPERATION)
+
+
+def _announced(changeset: Changeset) -> dict[Digest, int]:
+    """What is to come: members are held to these sizes."""
+    return {Digest(o.sha256): o.size for o in changeset.operations if isinstance(o, Write)}
 
 
 async def _stage(parts: AsyncIterator[Member], changeset: Changeset, staging: Staging) -> None:

@@ -19,7 +19,9 @@ from panaversity_fs.api.noting import Note, begin_note, book_named, log_answer, 
 from panaversity_fs.api.refusals import as_response
 from panaversity_fs.api.service import Service
 from panaversity_fs.core.errors import Unavailable
+from panaversity_fs.library import Library
 from panaversity_fs.metrics import CONTENT_TYPE, OTHER, Metrics, Scrape
+from panaversity_fs.metrics_upkeep import UpkeepSeen
 
 DOOR = "http"
 HEALTH = ("/healthz", "/readyz", "/metrics")
@@ -40,10 +42,19 @@ class MetricsRoute:
         """All figures as Prometheus' text. Looks at database, storage and journal on the way."""
         service, library = self._service, self._service.library
         health = await library.health()
-        entries = await library.journal_entries() if health.database == "ok" else {}
-        scrape = Scrape(health.database == "ok", health.storage == "ok", service.draining, library.read_only, entries)
+        up = health.database == "ok"
+        entries, sites = (await library.journal_entries(), await library.site_usage()) if up else ({}, (0, 0))
+        scrape = Scrape(
+            up, health.storage == "ok", service.draining, library.read_only, entries, sites,
+            await _upkeep(library) if up else UpkeepSeen(),
+        )  # fmt: skip
         text = service.metrics.text(scrape)
         return Response(text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+
+async def _upkeep(library: Library) -> UpkeepSeen:
+    runs = {kind: (run.at.timestamp(), run.found) for kind, run in (await library.last_runs()).items()}
+    return UpkeepSeen(runs, library.access_notes())
 
 
 class Routes:

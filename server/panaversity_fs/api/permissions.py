@@ -29,17 +29,28 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: the scope needed, on which book, and whether the call may name a user (whose overlay is meant)."""
+    """One row: the scope needed, on which book, and whether the call may name a user (whose overlay is meant).
+
+    ``instead`` is another scope that will do as well.
+    """
 
     need: str
     where: Where = Where.NAMED
     overlay: bool = False
+    instead: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The scopes any of which is enough."""
+        return (self.need,) if self.instead is None else (self.need, self.instead)
 
 
 _READS, _WRITES, _ADMINS = Rule(READ), Rule(WRITE), Rule(ADMIN)
 _READS_OVERLAY, _WRITES_OVERLAY = Rule(READ, overlay=True), Rule(WRITE, overlay=True)
 _OPEN = Rule(READ, Where.NOWHERE)
 _CACHE = Rule(SITE_CACHE)
+# A key is the digest of a site's sources: who can name one has them, and who reads the book may have its site.
+_CACHE_READ = Rule(SITE_CACHE, instead=READ)
 _ANY = Rule(READ, Where.LISTED)
 
 TOOLS = {
@@ -65,7 +76,6 @@ TOOLS = {
     "history": _READS_OVERLAY,
     "diff_content": _READS_OVERLAY,
     "restore_content": _WRITES_OVERLAY,
-    "list_overlays": _READS_OVERLAY,
     "create_book": _WRITES,
     "delete_book": _ADMINS,
 }
@@ -93,13 +103,14 @@ ROUTES = {
     ("GET", "/metrics"): Rule(READ, Where.EVERY),
     ("GET", "/books/{book_id}/blobs/{digest}"): _READS,
     ("PUT", "/books/{book_id}/blobs/{digest}"): _WRITES,
+    ("GET", "/books/{book_id}/uploads/{digest}"): _WRITES,
     ("GET", "/books/{book_id}/files/{path:path}"): _READS,
     ("POST", "/books/{book_id}/packs"): _READS,
     ("POST", "/books/{book_id}/changesets"): _WRITES,
     ("GET", "/books/{book_id}/manifests/{digest}"): _READS,
     ("GET", "/books/{book_id}/manifests/{digest}/metadata"): _READS,
     ("GET", "/books/{book_id}/archive"): _READS,
-    ("GET", "/books/{book_id}/site-cache/{key}"): _CACHE,
+    ("GET", "/books/{book_id}/site-cache/{key}"): _CACHE_READ,
     ("PUT", "/books/{book_id}/site-cache/{key}"): _CACHE,
 }
 """Routes by method and path (DESIGN 8); none serves overlays. ``/mcp`` is no row: the gate wants a token there, and the
@@ -121,11 +132,11 @@ def authorise(
     if rule.where is Where.NOWHERE:
         return
     if rule.where is Where.LISTED:
-        if not principal.grants.may_somewhere(rule.need):
+        if not any(map(principal.grants.may_somewhere, rule.needs)):
             raise _lacking(operation, "books", f"book:<id>:{rule.need}")
         return
     book = EVERY if rule.where is Where.EVERY else _book(book_id, operation)
-    if not principal.grants.may(book, rule.need):
+    if not any(principal.grants.may(book, need) for need in rule.needs):
         raise _lacking(operation, "books" if book == EVERY else book, f"book:{book}:{rule.need}")
     for user in users:
         if user is not None and not rule.overlay:
@@ -139,8 +150,8 @@ def visible(rule: Rule | None, principal: Principal) -> bool:
     if rule is None:
         return False
     if rule.where is Where.EVERY:
-        return principal.grants.may(EVERY, rule.need)
-    return rule.where is Where.NOWHERE or principal.grants.may_somewhere(rule.need)
+        return any(principal.grants.may(EVERY, need) for need in rule.needs)
+    return rule.where is Where.NOWHERE or any(map(principal.grants.may_somewhere, rule.needs))
 
 
 def require_own(principal: Principal, user_id: object, operation: str) -> None:

@@ -10,18 +10,19 @@ from fastmcp.tools import ToolResult
 from pydantic import Field
 
 from panaversity_fs.api import limits
-from panaversity_fs.api.answers import answer, book_fields, tree
-from panaversity_fs.api.arguments import BookId
+from panaversity_fs.api.answers import answer, book_fields, log_fields, tree
+from panaversity_fs.api.arguments import BookId, IdempotencyKey, require_key
 from panaversity_fs.api.callers import may_read, mcp_caller
 from panaversity_fs.api.hints import CREATES, READS
 from panaversity_fs.api.service import Service
 from panaversity_fs.api.tools_audit import SeenArgument
 from panaversity_fs.core.audit import Checkpoint, continues
 from panaversity_fs.core.digest import parse_digest, short
+from panaversity_fs.core.errors import InvalidArgument
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import require_book_id
 from panaversity_fs.core.schema import Schema
-from panaversity_fs.library import Plan
+from panaversity_fs.library import Caller, Plan
 
 Structure = Literal["none", "content", "assets", "all"]
 _FOLDERS = {"none": (), "content": ("content/",), "assets": ("static/",), "all": ("content/", "static/")}
@@ -76,6 +77,7 @@ def _register_create(mcp: FastMCP, service: Service) -> None:
         numbering: Annotated[
             Literal["number-name", "name-number"] | None, Field(description="How folders are named in the source.")
         ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> ToolResult:
         """Create an empty book. A book is also born by its first write. CONFLICT: it exists."""
         operation = "create_book"
@@ -85,8 +87,10 @@ def _register_create(mcp: FastMCP, service: Service) -> None:
             book_id, caller,
             schema=Schema(schema) if schema else None,
             numbering=Numbering(numbering) if numbering else None,
+            idempotency_key=require_key(idempotency_key, operation),
         )  # fmt: skip
-        return answer(f"{book_id}: created, schema {book.schema}", {"status": "success", **book_fields(book)})
+        told = log_fields(await service.library.checkpoint(book_id))
+        return answer(f"{book_id}: created, schema {book.schema}", {"status": "success", **book_fields(book), **told})
 
 
 def _register_plan(mcp: FastMCP, service: Service) -> None:
@@ -99,20 +103,42 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
         ] = None,
         scope: Annotated[Literal["all", "content", "assets"], Field(description="Which files to list.")] = "all",
         checkpoint: SeenArgument = None,
+        accept_rollback: Annotated[
+            bool,
+            Field(description="Write into the audit log that you go on although it does not continue your checkpoint."),
+        ] = False,
     ) -> ToolResult:
         """What changed between the manifest you have and the book, and the manifest hash that stands for its state."""
         operation = "plan_build"
         require_book_id(book_id, operation)
-        mcp_caller(service, ctx, operation, mutating=False)
+        caller = mcp_caller(service, ctx, operation, mutating=accept_rollback)
         known = None
         if target_manifest_hash is not None:
             known = parse_digest(target_manifest_hash, operation, "target_manifest_hash")
         seen = checkpoint.checked(book_id, operation) if checkpoint else None
+        accepted = await _accepted(service, book_id, seen, caller) if accept_rollback else None
         plan = await service.library.plan(book_id, known, scope, seen)
         fields = plan_fields(plan)
         if seen is not None:
             fields["proof"] = None if plan.proof is None else list(plan.proof)
+        if accepted is not None:
+            fields["rollback_accepted"] = accepted
         return answer(_summary(book_id, plan) + _alarm(plan, seen), fields)
+
+
+async def _accepted(service: Service, book_id: str, seen: Checkpoint | None, caller: Caller) -> bool:
+    """True when the acceptance was written down; there has to be something to accept."""
+    if seen is None:
+        reason = "is given without checkpoint"
+        raise InvalidArgument(
+            "plan_build",
+            "accept_rollback",
+            reason,
+            "Pass the checkpoint you saw",
+            name="accept_rollback",
+            reason=reason,
+        )
+    return await service.library.accept_rollback(book_id, seen, caller)
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:

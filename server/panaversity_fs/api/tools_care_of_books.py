@@ -10,7 +10,7 @@ from fastmcp.tools import ToolResult
 from pydantic import Field
 
 from panaversity_fs.api import limits
-from panaversity_fs.api.answers import answer, moment
+from panaversity_fs.api.answers import answer, log_fields, moment
 from panaversity_fs.api.arguments import BookId, Cursor, IdempotencyKey, require_key
 from panaversity_fs.api.callers import mcp_caller
 from panaversity_fs.api.hints import READS, REMOVES
@@ -136,6 +136,7 @@ def _register_delete(mcp: FastMCP, service: Service) -> None:
         fields = {
             "status": "success", "book_id": book_id, "existed": ending.existed, "incarnation": ending.incarnation,
             "revision": ending.revision, "files": ending.files, "overlay_files": ending.overlay_files,
+            **log_fields(ending.checkpoint),
         }  # fmt: skip
         held = f"deleted with {ending.files} files and {ending.overlay_files} of overlays"
         return answer(f"{book_id}: {held if ending.existed else 'was deleted before'}", fields)

@@ -29,12 +29,19 @@ from panaversity_fs.api.tools_edit import bytes_elsewhere
 from panaversity_fs.core.errors import InvalidArgument
 from panaversity_fs.core.paths import require_book_id, require_path
 from panaversity_fs.library.history import Comparison, PastChange
+from panaversity_fs.library.revisions import Revision
 from panaversity_fs.library.versions import Version
 
 Which = Annotated[
     int | str,
     Field(description="A version: a revision number or a SHA-256 that history answered, or current."),
 ]
+
+PathOrBook = Annotated[
+    str | None,
+    Field(description="Path inside the book, for example content/01-Part/02-Chapter/03-lesson.md; left out: the book."),
+]
+MaxEntries = Annotated[int, Field(ge=1, le=limits.PAGE, description="Entries of one page.")]
 
 
 def register_history(mcp: FastMCP, service: Service) -> None:
@@ -47,17 +54,25 @@ def register_history(mcp: FastMCP, service: Service) -> None:
 def _register_history(mcp: FastMCP, service: Service) -> None:
     @mcp.tool(annotations=READS, output_schema=None)
     async def history(
-        ctx: Context, book_id: BookId, path: Path, user_id: UserId = None, cursor: Cursor = None
+        ctx: Context,
+        book_id: BookId,
+        path: PathOrBook = None,
+        user_id: UserId = None,
+        max_results: MaxEntries = limits.PAGE,
+        cursor: Cursor = None,
     ) -> ToolResult:
         """Who changed a file when, newest first: revision, agent, operation, hash before and after, and whether the
-        bytes of that version are still kept. With user_id the past of that user's overlay."""
+        bytes of that version are still kept. With user_id the past of that user's overlay. Without path the revisions
+        of the whole book: revision, agent, operation, files and bytes changed, manifest hash where it is known."""
         operation = "history"
         require_book_id(book_id, operation)
+        if path is None:
+            return await _revisions(service, ctx, book_id, user_id, cursor, max_results)
         require_path(path, operation)
         mcp_caller(service, ctx, operation, mutating=False)
         user = resolve_user(service, ctx, user_id, operation)
         before = _before(cursor, operation)
-        changes, more = await service.library.history(book_id, path, user, before=before, limit=limits.PAGE)
+        changes, more = await service.library.history(book_id, path, user, before=before, limit=max_results)
         following = to_cursor(str(changes[-1].seq)) if more else None
         fields = {
             "path": path, "namespace": namespace(user), "entries": [_entry(change) for change in changes],
@@ -65,6 +80,41 @@ def _register_history(mcp: FastMCP, service: Service) -> None:
         }  # fmt: skip
         newest = f", newest revision {changes[0].revision} by {changes[0].agent_id}" if changes else ""
         return answer(f"{path}: {len(changes)} changes{newest}{'; more with next_cursor' if more else ''}", fields)
+
+
+async def _revisions(
+    service: Service, ctx: Context, book_id: str, user_id: str | None, cursor: str | None, limit: int
+) -> ToolResult:
+    """The answer without a path. An overlay is a handful of files: it has a past of files only."""
+    operation = "history"
+    if user_id is not None:
+        reason = "is given without path"
+        raise InvalidArgument(operation, "user_id", reason, "Name a path of it", name="user_id", reason=reason)
+    mcp_caller(service, ctx, operation, mutating=False)
+    before = _before(cursor, operation)
+    found, more = await service.library.revisions(book_id, before=before, limit=limit)
+    following = to_cursor(str(found[-1].row.first_seq)) if more else None
+    fields = {"entries": [_revision(one) for one in found], "count": len(found), "next_cursor": following}
+    newest = f", newest {found[0].row.revision} by {found[0].row.agent_id}" if found else ""
+    return answer(f"{book_id}: {len(found)} revisions{newest}{'; more with next_cursor' if more else ''}", fields)
+
+
+def _revision(one: Revision) -> dict[str, Any]:
+    row = one.row
+    return {
+        "revision": row.revision,
+        "timestamp": moment(row.when),
+        "agent_id": row.agent_id,
+        "operation": row.operation,
+        "added": row.added,
+        "modified": row.modified,
+        "deleted": row.deleted,
+        "settings_changed": row.settings,
+        "bytes_written": row.written,
+        "bytes_replaced": row.gone,
+        "manifest_hash": one.manifest_hash,
+        "complete": one.complete,
+    }
 
 
 def _before(cursor: str | None, operation: str) -> int | None:

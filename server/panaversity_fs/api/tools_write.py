@@ -10,7 +10,7 @@ from fastmcp.tools import ToolResult
 from pydantic import Field
 
 from panaversity_fs.api import limits
-from panaversity_fs.api.answers import answer, namespace, written
+from panaversity_fs.api.answers import answer, log_fields, namespace, written
 from panaversity_fs.api.arguments import (
     BookId,
     ExpectedHash,
@@ -81,7 +81,7 @@ def register_writing(mcp: FastMCP, service: Service) -> None:
         existed = result.outcomes[0].mode == "deleted"
         fields = {
             "status": "success", "existed": existed, "path": path, "namespace": namespace(user),
-            "revision": result.revision,
+            "revision": result.revision, **log_fields(result.checkpoint),
         }  # fmt: skip
         where = "" if user == BASE else f" in the overlay of {user}"
         return answer(f"{path}: {'deleted' if existed else 'was not there'}{where}, revision {result.revision}", fields)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from fastmcp.tools import ToolResult
 
-from panaversity_fs.api.answers import answer
+from panaversity_fs.api.answers import answer, log_fields
 from panaversity_fs.api.arguments import expected, require_key
 from panaversity_fs.api.media import mime_of
 from panaversity_fs.api.service import Service
 from panaversity_fs.core.changes import Changeset, Write
 from panaversity_fs.core.digest import Digest, digest_of, parse_digest
-from panaversity_fs.core.errors import BlobsMissing, NotFound
+from panaversity_fs.core.errors import BlobsMissing, BookGone, NotFound
 from panaversity_fs.library import Caller, CommitResult
 
 _OPERATION = "upload_asset"
@@ -47,16 +47,15 @@ class Upload:
     async def of_digest(self, text: str) -> ToolResult:
         """Name bytes that this caller PUT before. Raises ``BlobsMissing`` where it did not."""
         digest = parse_digest(text, _OPERATION, "sha256")
-        try:
-            blob = await self.service.library.open_blob(self.book_id, digest, self.caller)
-        except NotFound:
+        size = await self._size(digest)
+        if size is None:
             raise BlobsMissing(
                 _OPERATION, self.path, "these bytes were not uploaded",
                 "PUT them to /books/{book_id}/blobs/{sha256}, then call again", digests=[digest],
-            ) from None  # fmt: skip
+            )  # fmt: skip
         if await self._is_there(digest):
-            return self._answer("skipped", digest, blob.size)
-        write = Write(self.path, digest, blob.size, expected(self.expected_hash, _OPERATION))
+            return self._answer("skipped", digest, size)
+        write = Write(self.path, digest, size, expected(self.expected_hash, _OPERATION))
         result = await self.service.library.commit(
             self.book_id, Changeset((write,), operation=_OPERATION), self.caller,
             idempotency_key=require_key(self.idempotency_key, _OPERATION),
@@ -69,13 +68,21 @@ class Upload:
         fields = {"status": "pending", "path": self.path, "upload_url": target, "method": "PUT"}
         return answer(f"PUT the bytes to {target}, then call upload_asset again with that sha256", fields)
 
+    async def _size(self, digest: Digest) -> int | None:
+        """How long these bytes are, if this caller may name them: by a name in the book, or by its own PUT. A book is
+        also born by an upload, so it need not be there."""
+        try:
+            return (await self.service.library.open_blob(self.book_id, digest, self.caller)).size
+        except (NotFound, BookGone):
+            return await self.service.library.uploaded_size(self.book_id, digest, self.caller)
+
     async def _is_there(self, digest: Digest) -> bool:
         """True when the path holds these bytes and the caller made no other condition: nothing to do (I2)."""
         if self.expected_hash not in (None, digest):
             return False
         try:
             return (await self.service.library.entry(self.book_id, self.path)).sha256 == digest
-        except NotFound:
+        except (NotFound, BookGone):
             return False
 
     def _done(self, result: CommitResult, digest: Digest) -> ToolResult:
@@ -94,4 +101,5 @@ class Upload:
         if result is not None:
             mode, source = result.outcomes[0].mode, result.source_path(self.path)
             fields |= {"mode": mode, "source_path": source, "revision": result.revision}
+            fields |= log_fields(result.checkpoint)
         return answer(f"{self.path}: {status}, {size} bytes, sha256 {digest}", fields)

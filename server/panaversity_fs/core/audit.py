@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from panaversity_fs.core.digest import Digest, digest_of
+from panaversity_fs.core.digest import Digest, digest_of, is_digest
 from panaversity_fs.core.merkle import Edge, consistent, extend, root_of
+from panaversity_fs.core.pruning import Hole, Pruning, stated
 
 GENESIS: Digest = Digest("0" * 64)
 """What stands for the entry before the first one of a book's incarnation."""
@@ -64,9 +65,12 @@ def chain(head: Digest, entries: Iterable[AuditEntry]) -> list[Digest]:
     return hashes
 
 
-Fault = Literal["unreadable", "sequence", "chain", "link", "head", "tree"]
+Fault = Literal["unreadable", "sequence", "chain", "link", "head", "tree", "pruned"]
 """What is wrong: an entry that is none, a gap or repetition, an entry hash, a content link (R6), the head kept in the
-book's row (length or last hash), the tree kept there."""
+book's row (length or last hash), the tree kept there, or entries are gone that no pruning owns up to (S38)."""
+
+Line = tuple[AuditEntry | Hole, str]
+"""One place of a stored log: the entry, or the hole it left, with its entry hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +88,51 @@ class Verifier:
     """Follows one log from its first entry on, in pieces, and remembers the first break.
 
     Judges gap-free sequence, entry hashes, and for the successful entries of one (path, user) that each ``prev_hash``
-    equals the ``new_hash`` before it (R6). After a break nothing more is judged.
+    equals the ``new_hash`` before it (R6). ``pruning`` is the last one the log owns up to: up to there holes are fine,
+    if they and what stayed are what it states, and content links are judged from there on. After a break nothing more
+    is judged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pruning: Pruning | None = None) -> None:
         self.head, self.size = GENESIS, 0
         self.edge: Edge = ()
         self.found: Break | None = None
         self._last: dict[tuple[str, str], str | None] = {}
+        self._pruning = pruning
+        self._upto = pruning.upto if pruning else 0
+        self._kept: list[int] = []
 
-    def follow(self, entries: Iterable[tuple[AuditEntry, str]]) -> Break | None:
-        """Judge these entries, which follow those judged before."""
+    def follow(self, lines: Iterable[Line]) -> Break | None:
+        """Judge these lines, which follow those judged before."""
         good: list[Digest] = []
-        for entry, stored in entries:
+        for entry, stored in lines:
             if self.found is not None:
                 break
-            self.found = self._judge(entry, stored, self.size + len(good) + 1)
+            seq = self.size + len(good) + 1
+            self.found = self._judge(entry, stored, seq)
             if self.found is None:
                 good.append(self.head)
+            if self.found is None and seq == self._upto:
+                self._grow(good)
+                good = []
+                self.found = self._judge_pruning()
+        self._grow(good)
+        return self.found
+
+    def _grow(self, good: list[Digest]) -> None:
         self.edge = extend(self.edge, self.size, good)
         self.size += len(good)
-        return self.found
+
+    def _judge_pruning(self) -> Break | None:
+        assert self._pruning is not None
+        told = self._pruning.statement
+        actual = stated(self._pruning.incarnation, self._upto, root_of(self.edge), self._kept)
+        return None if actual == told else Break(self._upto, "pruned", told, actual)
 
     def finish(self, size: int, head: str, edge: Edge) -> Break | None:
         """Compare where the entries led with what the book's row says."""
+        if self.found is None and self.size < self._upto:
+            self.found = Break(self.size, "pruned", str(self.size), str(self._upto))
         if self.found is None and (size, head) != (self.size, self.head):
             self.found = Break(self.size, "head", f"{self.size} {self.head}", f"{size} {head}")
         if self.found is None and edge != self.edge:
@@ -115,31 +140,38 @@ class Verifier:
             self.found = Break(self.size, "tree", root_of(self.edge), stored)
         return self.found
 
-    def _judge(self, entry: AuditEntry, stored: str, seq: int) -> Break | None:
+    def _judge(self, entry: AuditEntry | Hole, stored: str, seq: int) -> Break | None:
         if entry.seq != seq:
             return Break(entry.seq, "sequence", str(seq), str(entry.seq))
+        if isinstance(entry, Hole):
+            if seq > self._upto or not is_digest(stored):
+                return Break(seq, "pruned", "an audit entry", "its hash alone")
+            self.head = Digest(stored)
+            return None
         try:
             self.head = entry_hash(self.head, entry)
         except (TypeError, ValueError) as fault:  # bytes or half a character where text should be
             return Break(seq, "unreadable", "an audit entry", type(fault).__name__)
         if stored != self.head:
             return Break(seq, "chain", self.head, stored)
+        if seq <= self._upto:
+            self._kept.append(seq)
         if entry.status != "success":
             return None
         key = (entry.path, entry.user_id)
         before = self._last.get(key)
-        if before != entry.prev_hash:
+        if before != entry.prev_hash and seq > self._upto:
             return Break(seq, "link", str(before), str(entry.prev_hash))
         self._last[key] = entry.new_hash
         return None
 
 
-def first_break(entries: Iterable[tuple[AuditEntry, str]]) -> int | None:
+def first_break(lines: Iterable[Line], pruning: Pruning | None = None) -> int | None:
     """The sequence number of the first entry that does not fit, or None for an honest chain.
 
     A cut tail cannot be seen from here: the caller compares length and last hash with the head it keeps.
     """
-    found = Verifier().follow(entries)
+    found = Verifier(pruning).follow(lines)
     return None if found is None else found.seq
 
 

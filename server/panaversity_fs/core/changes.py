@@ -3,12 +3,13 @@
 Knows the rules of conflict; does not know where the current digests come from or what is done with the verdict.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from panaversity_fs.core.digest import Digest, digest_of, parse_digest, short
+from panaversity_fs.core.digest import Digest, parse_digest, short
 from panaversity_fs.core.errors import Conflict, HashRequired, InvalidArgument, NotFound, PanaversityError
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import BASE, shown
@@ -61,28 +62,38 @@ class Changeset:
     """Identity of the request, where the operations follow from it and from what was there (an edit)."""
 
     def to_json(self) -> bytes:
-        """The wire form of ``changeset.json``: compact, keys in a fixed order."""
-        return json.dumps(
-            {
-                "version": 1,
-                "schema": self.schema,
-                "numbering": self.numbering,
-                "ingest_manifest": self.ingest_manifest,
-                "operations": [_operation_to_json(o) for o in self.operations],
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
+        """The wire form of ``changeset.json``: compact, keys in a fixed order.
+
+        Put together operation by operation: as one value, a hundred thousand of them weigh four times their text.
+        """
+        head: dict[str, Any] = {
+            "version": 1,
+            "schema": self.schema,
+            "numbering": self.numbering,
+            "ingest_manifest": self.ingest_manifest,
+            "operations": [],
+        }
+        text = bytearray(_compact(head)[:-2])
+        for number, operation in enumerate(self.operations):
+            text += b"," * bool(number) + _compact(_operation_to_json(operation))
+        text += b"]}"
+        return bytes(text)
 
     @property
     def payload_hash(self) -> Digest:
         """Identity of what is asked, for idempotency keys: the same key with another payload is refused."""
         what = self.to_json() if self.asked is None else self.asked.encode()
-        return digest_of(self.operation.encode() + b"\n" + self.user_id.encode() + b"\n" + what)
+        hasher = hashlib.sha256(f"{self.operation}\n{self.user_id}\n".encode())
+        hasher.update(what)
+        return Digest(hasher.hexdigest())
 
     def digests(self) -> set[Digest]:
         """Every digest the changeset needs bytes for."""
         return {o.sha256 for o in self.operations if isinstance(o, Write)}
+
+
+def _compact(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _operation_to_json(operation: Operation) -> dict[str, Any]:

@@ -11,7 +11,8 @@ This module knows the words of failure; it does not know who shows them, nor how
     │   ├── BookGone                  BOOK_GONE          410   exit 2
     │   ├── HashRequired              HASH_REQUIRED      409   exit 11
     │   ├── Conflict                  CONFLICT           409   exit 11
-    │   └── TooLarge                  TOO_LARGE          413   exit 12
+    │   ├── TooLarge                  TOO_LARGE          413   exit 12
+    │   └── QuotaExceeded             QUOTA_EXCEEDED     413   exit 12
     ├── IdentityError               who is calling
     │   ├── AgentRequired             AGENT_REQUIRED     400   exit 16
     │   ├── Unauthenticated           UNAUTHENTICATED    401   exit 16
@@ -132,6 +133,15 @@ class Conflict(RequestError):
 
 class TooLarge(RequestError):
     code = "TOO_LARGE"
+    http_status = 413
+    exit_status = 12
+
+
+class QuotaExceeded(RequestError):
+    """A book would hold more than it may, or the store more books: ``quota``, ``limit``, ``used`` and ``wanted`` say
+    which and how much."""
+
+    code = "QUOTA_EXCEEDED"
     http_status = 413
     exit_status = 12
 

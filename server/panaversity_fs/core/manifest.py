@@ -79,18 +79,43 @@ def changed_paths(a: Entries, b: Entries) -> list[str]:
 
 
 def diff(a: Entries, b: Entries) -> Diff:
-    """Compare two manifests. A deleted and an added path with one digest are a rename, paired in sorted order."""
+    """Compare two manifests. A deleted and an added path with one digest are a rename, also where only case differs.
+
+    Of several candidates those of one path but for case come together first, then those of one file name, then those
+    first in order, so that equal manifests always give equal pairs.
+    """
     added = sorted(p for p in b if p not in a)
     deleted = sorted(p for p in a if p not in b)
     modified = sorted(p for p, d in b.items() if p in a and a[p] != d)
-    gone: dict[Digest, list[str]] = {}
-    for path in deleted:
-        gone.setdefault(a[path], []).append(path)
-    renamed = [(gone[b[path]].pop(0), path) for path in added if gone.get(b[path])]
-    old, new = {pair[0] for pair in renamed}, {pair[1] for pair in renamed}
+    renamed = _pairs({path: a[path] for path in deleted}, {path: b[path] for path in added})
+    old, new = set(renamed), set(renamed.values())
     return Diff(
         added=tuple(p for p in added if p not in new),
         modified=tuple(modified),
         deleted=tuple(p for p in deleted if p not in old),
-        renamed=tuple(renamed),
+        renamed=tuple(sorted(renamed.items())),
     )
+
+
+def _pairs(gone: Entries, come: Entries) -> dict[str, str]:
+    """Old path → new path of one digest. Both arguments in sorted order; linear, however many files are alike."""
+    pairs: dict[str, str] = {}
+    taken: set[str] = set()
+    for likeness in (str.casefold, _name, _anything):
+        left: dict[tuple[Digest, str], list[str]] = {}
+        for path in reversed(list(gone)):
+            if path not in pairs:
+                left.setdefault((gone[path], likeness(path)), []).append(path)
+        for path in come:
+            if path not in taken and (candidates := left.get((come[path], likeness(path)))):
+                pairs[candidates.pop()] = path
+                taken.add(path)
+    return pairs
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].casefold()
+
+
+def _anything(_path: str) -> str:
+    return ""

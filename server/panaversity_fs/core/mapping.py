@@ -7,6 +7,7 @@ which names are ignored (that is the builder's ``book.mapping``).
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 ASSET_KINDS = ("img", "slides", "videos", "audio")
 DIRECT = "@"
@@ -33,6 +34,7 @@ class Numbering(StrEnum):
     NAME_NUMBER = "name-number"
 
 
+@lru_cache(maxsize=4096)  # a book's folders repeat with every file in them
 def swap(folder: str) -> str:
     """``NN-X`` ↔ ``X-NN`` where X itself carries no such number; anything else unchanged. An involution."""
     if (match := _LEADING.fullmatch(folder)) and not _UNSWAPPABLE.fullmatch(match[2]):

@@ -37,6 +37,8 @@ class AccessLog:
         self._database, self._clock, self._token, self._read_only = database, clock, token, read_only
         self._waiting: list[AccessRow] = []
         self._dropped = 0
+        self.written_count = self.lost_count = 0
+        """Notes that were written, and that never will be, since the store was opened."""
         self._something, self._closing = asyncio.Event(), asyncio.Event()
         self._tidied: datetime | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -49,14 +51,20 @@ class AccessLog:
             return
         if len(self._waiting) >= MOST:
             self._dropped += 1
+            self.lost_count += 1
             return
         self._waiting.append(AccessRow(
             self._token(), self._clock(), agent[:200] if agent else None, operation[:40], book_id[:63],
             path[:1000], code, int(seconds * 1000),
         ))  # fmt: skip
         self._something.set()
-        if self._writer is None and not self._closing.is_set():
+        if (self._writer is None or self._writer.done()) and not self._closing.is_set():
             self._writer = asyncio.create_task(self._run(), name="access log")
+
+    @property
+    def waiting_count(self) -> int:
+        """Notes that wait for being written."""
+        return len(self._waiting)
 
     @asynccontextmanager
     async def written(self) -> AsyncIterator[None]:
@@ -89,8 +97,10 @@ class AccessLog:
         try:
             async with self._database.write("access log") as connection:
                 await self._write(connection, rows)
+            self.written_count += len(rows)
         except PanaversityError as fault:
             dropped += len(rows)
+            self.lost_count += len(rows)
             logger.warning("access log: %s", fault)
         if dropped:
             logger.warning("access log: %d notes were lost", dropped)

@@ -7,7 +7,7 @@ Knows how to read a log in bounded steps and compare it with the book's row; the
 from dataclasses import dataclass
 from datetime import UTC
 
-from panaversity_fs.core.audit import AuditEntry, Break, Checkpoint, Verifier, continues
+from panaversity_fs.core.audit import AuditEntry, Break, Checkpoint, Line, Verifier, continues
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import InvalidArgument
 from panaversity_fs.core.merkle import Proof, root_of
@@ -16,7 +16,8 @@ from panaversity_fs.library.absence import no_book
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.store import audit_rows
-from panaversity_fs.store.audit_rows import AuditFilter, Logged
+from panaversity_fs.store.audit_holes import last_pruning
+from panaversity_fs.store.audit_rows import AuditFilter
 from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.uncut import in_thread
@@ -94,7 +95,7 @@ async def verify(context: Context, book_id: str, since: Checkpoint | None) -> Au
     operation = "verify_audit"
     async with context.database.read(operation) as connection:
         book = await _book(connection, book_id, operation)
-        verifier = Verifier()
+        verifier = Verifier(await last_pruning(connection, book_id, book.incarnation))
         while verifier.found is None:
             entries, unreadable = await _next(connection, book, verifier.size)
             await in_thread(verifier.follow, entries)
@@ -112,17 +113,17 @@ async def verify(context: Context, book_id: str, since: Checkpoint | None) -> Au
     return AuditReport(verifier.size, now, found, rollback)
 
 
-async def _next(connection: Connection, book: BookRow, after: int) -> tuple[list[Logged], Break | None]:
-    """The next entries, up to the first row that is none."""
+async def _next(connection: Connection, book: BookRow, after: int) -> tuple[list[Line], Break | None]:
+    """The next lines, up to the first row that is no entry."""
     place = (connection, book.book_id, book.incarnation)
     first = None if after == 0 else after  # whatever stands before number 1 is read as well
     try:
-        return await audit_rows.read_some(*place, first, _STEP), None
+        return await audit_rows.read_log(*place, first, _STEP), None
     except (ValueError, TypeError):
-        entries: list[Logged] = []
+        entries: list[Line] = []
         while True:
             try:
-                entries += await audit_rows.read_some(*place, entries[-1][0].seq if entries else first, 1)
+                entries += await audit_rows.read_log(*place, entries[-1][0].seq if entries else first, 1)
             except (ValueError, TypeError) as fault:
                 seq = (entries[-1][0].seq if entries else after) + 1
                 return entries, Break(seq, "unreadable", "an audit entry", type(fault).__name__)

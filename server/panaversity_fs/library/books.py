@@ -17,11 +17,17 @@ class Books(Facade):
     """Creating, finding and listing books."""
 
     async def create_book(
-        self, book_id: str, caller: Caller, schema: Schema | None = None, numbering: Numbering | None = None
+        self,
+        book_id: str,
+        caller: Caller,
+        schema: Schema | None = None,
+        numbering: Numbering | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> BookInfo:
-        """Let an empty book be. Raises ``Conflict`` when it exists."""
+        """Let an empty book be. Raises ``Conflict`` when it exists, unless this very request made it."""
         changeset = Changeset((), schema=schema, numbering=numbering, operation=CREATE)
-        await commit(self._context, book_id, changeset, caller)
+        await commit(self._context, book_id, changeset, caller, idempotency_key=idempotency_key)
         book = await self.book(book_id)
         assert book is not None
         return book

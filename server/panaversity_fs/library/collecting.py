@@ -16,6 +16,7 @@ from panaversity_fs.core.paths import BASE
 from panaversity_fs.library import rows
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.keeping import READING_FAULTS, Keeper, NotRead, Policy, reason
+from panaversity_fs.library.upkeep import note_run
 from panaversity_fs.store.blob_rows import BlobRow, Pin
 from panaversity_fs.store.blob_states import (
     Place,
@@ -91,13 +92,20 @@ async def collect(context: Context, policy: Policy, *, really: bool, book_id: st
         raise ReadOnly(OPERATION, "store", "the server is in read-only mode", "Run it without --yes")
     if policy.unknown_books is None:
         policy = replace(policy, unknown_books=await recall(context.database, REBUILT) is None)
-    left = policy.most
+    left, total = policy.most, {"objects": 0, "bytes": 0, "left_alone": 0}
     for place in sorted(await _places(context)):
         if book_id not in (None, place[0]):
             continue
         done = await Collection(context, place, replace(policy, most=left)).run(really)
         left -= done.deletions
+        total = {name: count + _counts(done)[name] for name, count in total.items()}
         yield done
+    if really and book_id is None:
+        await note_run(context, "gc", total)
+
+
+def _counts(done: Collected) -> dict[str, int]:
+    return {"objects": done.deletions, "bytes": done.size, "left_alone": int(bool(done.trouble))}
 
 
 async def _places(context: Context) -> set[Place]:

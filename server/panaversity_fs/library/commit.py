@@ -24,6 +24,7 @@ from panaversity_fs.library.lives import incarnation_to_write, life_for
 from panaversity_fs.library.observing import reported
 from panaversity_fs.library.overlays import Overlay, judge_namespace, load_overlay
 from panaversity_fs.library.presence import Found, require_blobs
+from panaversity_fs.library.quotas import require_room
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView, empty_view
 from panaversity_fs.store.books import BookRow, find_book, save_book
@@ -111,6 +112,7 @@ class Commit:
                 await self._staging.store_under_lock(connection, expected, decision.view.text)
             readable = view.sizes if own is None else ChainMap(own.sizes, view.sizes)
             found = await require_blobs(connection, self._staging, readable, decision, self._changeset.operation)
+            await require_room(self._context, connection, self._staging, self._changeset, book, decision, found)
             result, named = await self._write(connection, book, found, decision, expected)
         self._staging.committed(named)
         self._context.views.keep(self._book_id, decision.view)

@@ -2,10 +2,12 @@
 
 Under the book's lock, in one transaction: an audit entry for every path that held something and one for the book, the
 journal's rows removed, the state changed. Bytes, promises and the log stay for the retention; ``gc`` takes them later.
+Built sites kept for the team go with the book at once.
 """
 
 from dataclasses import dataclass, replace
 
+from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import InvalidArgument
@@ -13,12 +15,15 @@ from panaversity_fs.core.paths import BASE, require_book_id, shown
 from panaversity_fs.library import rows
 from panaversity_fs.library.absence import no_book
 from panaversity_fs.library.answers import Caller
+from panaversity_fs.library.auditing import checkpoint_of
 from panaversity_fs.library.context import Context, require_writer
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.lives import DELETED, LIVE
+from panaversity_fs.library.site_keeping import remove_objects
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.endings import find_request_of_any_life, forget_journal, living_everywhere
+from panaversity_fs.store.site_cache_rows import forget_sites
 from panaversity_fs.store.told import RequestKey, save_request
 
 OPERATION = "delete_book"
@@ -27,7 +32,7 @@ OPERATION = "delete_book"
 @dataclass(frozen=True, slots=True)
 class Ending:
     """A book that is gone. ``existed`` is False when it was gone before; ``files`` counts base files, ``overlay_files``
-    those of all overlays; ``revision`` is its last one."""
+    those of all overlays; ``revision`` is its last one; ``checkpoint`` is that of the log that outlives it."""
 
     book_id: str
     incarnation: int
@@ -35,6 +40,7 @@ class Ending:
     revision: int
     files: int
     overlay_files: int
+    checkpoint: Checkpoint | None = None
 
 
 async def delete_book(context: Context, book_id: str, confirm: str, caller: Caller, key: str | None) -> Ending:
@@ -59,14 +65,15 @@ async def delete_book(context: Context, book_id: str, confirm: str, caller: Call
         if request and (answer := await _answered(connection, request, payload)):
             return answer
         if book.state != LIVE:
-            return Ending(book_id, book.incarnation, False, book.revision, 0, 0)
+            return Ending(book_id, book.incarnation, False, book.revision, 0, 0, checkpoint_of(book))
         now = rows.time_of_commit(context.clock(), book)
         elapsed = int((context.monotonic() - started) * 1000)
         seal = rows.Seal(agent, Changeset((), operation=OPERATION), now, book.revision + 1, elapsed, context.token)
         ending = await _end(connection, book, seal)
+        sites = await forget_sites(connection, book_id)
         if request:
-            record = [ending.incarnation, ending.existed, ending.revision, ending.files, ending.overlay_files]
-            await save_request(connection, request, payload, {"ending": record}, now)
+            await save_request(connection, request, payload, _record(ending), now)
+    await remove_objects(context, sites)
     return ending
 
 
@@ -78,19 +85,28 @@ async def _answered(connection: Connection, request: RequestKey, payload: Digest
         raise InvalidArgument(
             OPERATION, "idempotency_key", "was used for another request", "Use a new random key", name="idempotency_key"
         )
-    return Ending(request.book_id, *found[1]["ending"])
+    told = found[1].get("checkpoint")  # not kept by earlier versions
+    return replace(Ending(request.book_id, *found[1]["ending"]), checkpoint=Checkpoint(**told) if told else None)
+
+
+def _record(ending: Ending) -> dict[str, object]:
+    numbers = [ending.incarnation, ending.existed, ending.revision, ending.files, ending.overlay_files]
+    return {"ending": numbers, "checkpoint": ending.checkpoint.to_wire() if ending.checkpoint else None}
 
 
 async def _end(connection: Connection, book: BookRow, seal: rows.Seal) -> Ending:
     held = await living_everywhere(connection, book.book_id)
     ended = await rows.append_audit(connection, book, rows.ending_of(book, held, seal))
     await forget_journal(connection, book.book_id)
-    await save_book(connection, replace(
+    tombstone = replace(
         ended, state=DELETED, revision=seal.revision, base_revision=seal.revision, ingest_manifest=None,
         changed_at=seal.now,
-    ))  # fmt: skip
+    )  # fmt: skip
+    await save_book(connection, tombstone)
     files = sum(user_id == BASE for user_id, _, _ in held)
-    return Ending(book.book_id, book.incarnation, True, seal.revision, files, len(held) - files)
+    return Ending(
+        book.book_id, book.incarnation, True, seal.revision, files, len(held) - files, checkpoint_of(tombstone)
+    )
 
 
 class Deletion(Facade):

@@ -20,6 +20,7 @@ from panaversity_fs.library.commit import commit, open_staging
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.overlays import require_namespace
+from panaversity_fs.library.revisions import Revision, revisions
 from panaversity_fs.library.telling import require_book
 from panaversity_fs.library.texts import read_text, require_bytes
 from panaversity_fs.library.versions import Version, resolve
@@ -148,6 +149,12 @@ class History(Facade):
     ) -> tuple[list[PastChange], bool]:
         """Changes of one path, newest first, older than entry ``before``; and whether there are more."""
         return await history(self._context, book_id, path, user_id, before, limit)
+
+    async def revisions(
+        self, book_id: str, *, before: int | None = None, limit: int = 100
+    ) -> tuple[list[Revision], bool]:
+        """Revisions of the base, newest first, made before entry ``before``; and whether there are more."""
+        return await revisions(self._context, book_id, before, limit)
 
     async def compare(self, book_id: str, path: str, a: str, b: str, user_id: str = BASE) -> Comparison:
         """The difference of two versions, each a revision number, a digest or "current"."""

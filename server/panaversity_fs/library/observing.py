@@ -14,6 +14,7 @@ from panaversity_fs.library.answers import CommitResult
 
 WriteStatus = Literal["success", "conflict", "refused", "error"]
 PlanAnswer = Literal["unchanged", "delta", "full"]
+SiteEvent = Literal["hit", "miss", "stored", "present", "conflict", "expired", "evicted", "damaged"]
 
 
 class Observer(Protocol):
@@ -31,6 +32,9 @@ class Observer(Protocol):
     def verified(self, book_id: str, intact: bool) -> None:
         """The audit log of a book was verified."""
 
+    def site_cache(self, event: SiteEvent, count: int = 1) -> None:
+        """So many built sites were asked for, kept or let go."""
+
 
 class Silent(Observer):
     """Nobody counts."""
@@ -45,6 +49,9 @@ class Silent(Observer):
         return
 
     def verified(self, *_: object, **__: object) -> None:
+        return
+
+    def site_cache(self, *_: object, **__: object) -> None:
         return
 
 

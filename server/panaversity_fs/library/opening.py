@@ -15,15 +15,21 @@ from panaversity_fs.library.auditing import Auditing
 from panaversity_fs.library.books import Books
 from panaversity_fs.library.care import Care
 from panaversity_fs.library.checking import Checking
-from panaversity_fs.library.context import SMALL, Context, go_on
+from panaversity_fs.library.context import SMALL, Context, Quotas, go_on
 from panaversity_fs.library.deletion import Deletion
 from panaversity_fs.library.deltas import Deltas
 from panaversity_fs.library.editing import Editing
 from panaversity_fs.library.history import History
 from panaversity_fs.library.observing import Observer, Silent
 from panaversity_fs.library.planning import Planning
+from panaversity_fs.library.quotas import Rooms
 from panaversity_fs.library.reading import Reading
+from panaversity_fs.library.resuming import Resuming
 from panaversity_fs.library.searching import Searching
+from panaversity_fs.library.site_cache import SiteCache
+from panaversity_fs.library.site_policy import SitePolicy
+from panaversity_fs.library.upkeep import Upkeep
+from panaversity_fs.library.witnessing import Witnessing
 from panaversity_fs.library.writing import Writing
 from panaversity_fs.store.blobs import BlobStore
 from panaversity_fs.store.books import find_book
@@ -44,11 +50,16 @@ class Library(
     Planning,
     Archiving,
     Searching,
+    SiteCache,
     Checking,
     Deletion,
     Deltas,
     Editing,
     History,
+    Rooms,
+    Resuming,
+    Witnessing,
+    Upkeep,
 ):
     """One store of books. Every method raises the typed errors of ``core.errors`` only."""
 
@@ -95,6 +106,8 @@ async def open_library(
     pause: Callable[[str], Awaitable[None]] = go_on,
     small: int = SMALL,
     rebuilding: bool = False,
+    site_policy: SitePolicy | None = None,
+    quotas: Quotas | None = None,
 ) -> AsyncIterator[Library]:
     """Open a store, its tables brought to this version, and close it afterwards. ``small`` is in bytes (``Context``).
 
@@ -113,6 +126,7 @@ async def open_library(
         context = Context(
             database, store, await store_id(database), clock, monotonic, token, read_only,
             observer=observer or Silent(), access=access, small=small, pause=pause,
+            site_policy=site_policy or SitePolicy(), quotas=quotas or Quotas(),
         )  # fmt: skip
         async with access.written():
             yield Library(context)

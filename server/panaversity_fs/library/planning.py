@@ -1,9 +1,12 @@
 """``plan_build``: what leads from the manifest the caller has to the book as it is (FR-025..027, SC-007)."""
 
+from dataclasses import dataclass
+
 from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.digest import EMPTY, Digest, short
-from panaversity_fs.core.errors import NotFound
+from panaversity_fs.core.errors import NotFound, Unavailable
 from panaversity_fs.core.manifest import changed_paths, parse
+from panaversity_fs.core.merkle import Proof
 from panaversity_fs.core.paths import require_book_id
 from panaversity_fs.library.absence import gone
 from panaversity_fs.library.answers import MAX_PLAN_FILES, ChangeType, Plan, PlanFile, Scope
@@ -13,7 +16,7 @@ from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.observing import PlanAnswer
 from panaversity_fs.library.telling import manifest_metadata, manifest_text, tell
 from panaversity_fs.library.views import BookView
-from panaversity_fs.store.books import find_book
+from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.told import find_told
 
 TOPS: dict[Scope, tuple[str, ...]] = {
@@ -24,6 +27,8 @@ TOPS: dict[Scope, tuple[str, ...]] = {
 """Scope → the folders it holds."""
 
 Warned = tuple[str, str] | None
+_LOOKS = 5
+"""How often a book is looked at again that moved on before its manifest was told."""
 
 
 async def plan(
@@ -36,16 +41,10 @@ async def plan(
     continues it comes along where there is one. Raises ``BookGone``, and ``ChainBroken`` when the proof cannot be made.
     """
     require_book_id(book_id, "plan_build")
-    async with context.database.read("plan_build") as connection:
-        book = await find_book(connection, book_id)
-        if book is None:
-            return _unknown_book(context, book_id)
-        if book.state != "live":
-            raise gone("plan_build", book_id)
-        view = await context.views.load(connection, book)
-        told = await find_told(connection, book_id, book.incarnation, view.manifest_hash)
-        proof = await proof_since(context, connection, book, seen, "plan_build") if seen else None
-    persisted = await tell(context, book, view, told)
+    promised = await _promised(context, book_id, seen)
+    if promised is None:
+        return _unknown_book(context, book_id)
+    book, view, persisted, proof = promised.book, promised.view, promised.persisted, promised.proof
     have, warning = await _known_entries(context, book_id, view, known)
     # Not compared with itself: 100,000 paths take some 30 ms (measured) to say that nothing changed.
     changed = [] if known == view.manifest_hash else changed_paths(have, view.digests_by_path)
@@ -61,6 +60,38 @@ async def plan(
         total_bytes=view.total_bytes, truncated=len(files) > MAX_PLAN_FILES, persisted=persisted, warning=warning,
         checkpoint=checkpoint_of(book), proof=proof,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Promised:
+    """A book as it was when its manifest was told; ``persisted`` is False only on a server that may not write."""
+
+    book: BookRow
+    view: BookView
+    persisted: bool
+    proof: Proof | None
+
+
+async def _promised(context: Context, book_id: str, seen: Checkpoint | None) -> _Promised | None:
+    """Look at the book and tell its manifest; None for a book nobody created.
+
+    A book that moved on before it was told, and whose old bytes a collector already took, is looked at again: an answer
+    that nobody stands by must not leave. Raises ``BookGone``, ``Unavailable``.
+    """
+    for _ in range(_LOOKS):
+        async with context.database.read("plan_build") as connection:
+            book = await find_book(connection, book_id)
+            if book is None:
+                return None
+            if book.state != "live":
+                raise gone("plan_build", book_id)
+            view = await context.views.load(connection, book)
+            told = await find_told(connection, book_id, book.incarnation, view.manifest_hash)
+            proof = await proof_since(context, connection, book, seen, "plan_build") if seen else None
+        persisted = await tell(context, book, view, told)
+        if persisted or context.read_only:
+            return _Promised(book, view, persisted, proof)
+    raise Unavailable("plan_build", book_id, "changes faster than its manifest can be told", "Try again")
 
 
 async def _known_entries(

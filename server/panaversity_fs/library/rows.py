@@ -150,11 +150,15 @@ async def append_audit(connection: Connection, book: BookRow, entries: list[Audi
 
 
 async def promise(connection: Connection, staging: Staging, view: BookView, now: datetime) -> set[Digest]:
-    """Tell the view's manifest, whose text is staged: from now on it stays answerable. Answers what is named."""
+    """Tell the view's manifest, whose text is staged: from now on it stays answerable. Answers what is named.
+
+    A book comes back to what it was, and a slow teller comes late: the newest revision and time it was told for stay.
+    """
     known = await find_told(connection, staging.book_id, staging.incarnation, view.manifest_hash)
+    revision = view.revision if known is None or known.of_source else max(known.revision, view.revision)
     await save_told(connection, ToldRow(
-        staging.book_id, staging.incarnation, view.manifest_hash, view.revision, len(view.entries),
-        view.total_bytes, known.created_at if known else now, now,
+        staging.book_id, staging.incarnation, view.manifest_hash, revision, len(view.entries), view.total_bytes,
+        known.created_at if known else now, max(known.last_told_at, now) if known else now,
     ))  # fmt: skip
     return await _name_text(connection, staging, view.manifest_hash, now)
 

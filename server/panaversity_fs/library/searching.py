@@ -4,6 +4,7 @@ Knows which files are looked at, in which order, and when a call has done enough
 the results is a path and a line, so a search goes on where it stopped even when the book has changed meanwhile.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,8 +28,9 @@ MAX_FILES, MAX_BYTES, MAX_SECONDS = 5_000, 64 << 20, 2.0
 MAX_FILE = 8 << 20
 """A larger file is not searched: it would not be read as a lesson either."""
 _GROUP_FILES, _GROUP_BYTES = 200, 1 << 20
-_THREADS = 1
-"""Searches that run at the same moment, taking turns group by group, so that readers need not wait for them (P13)."""
+_AT_ONCE = 1
+"""Searches that use database, disk or processor at the same moment; they take turns group by group, so that readers
+need not wait for them, however many there are (P13, S19)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class _Search:
     def group(self, read: Sequence[tuple[_File, bytes | None]]) -> None:
         """Search these files until a bound is met. At least one step is made, so that every call gets on."""
         for file, data in read:
+            time.sleep(0)  # lets go of the interpreter: whoever waits for it would else wait its whole interval
             began = self._monotonic()
             self.files += 1
             self._bytes += file.held.size
@@ -169,7 +172,7 @@ async def glob(
 
 async def grep(
     context: Context,
-    limiter: CapacityLimiter,
+    turns: CapacityLimiter,
     book_id: str,
     pattern: str,
     user_id: str,
@@ -177,16 +180,18 @@ async def grep(
     begin: Place | None,
 ) -> Grep:
     """The next lines that match, at most ``limit``, within the bounds of one call."""
-    regex = await to_thread.run_sync(Regex, pattern, "grep_search", limiter=limiter)
-    incarnation, entries = await visible(context, book_id, user_id, "grep_search")
-    paths = await to_thread.run_sync(_left, entries, begin, limiter=limiter)
+    async with turns:
+        regex = await to_thread.run_sync(Regex, pattern, "grep_search")
+        incarnation, entries = await visible(context, book_id, user_id, "grep_search")
+        paths = await to_thread.run_sync(_left, entries, begin)
     search = _Search(regex, limit, begin, context.monotonic)
     for some in _groups(paths, entries):
-        began = context.monotonic()
-        files = await _located(context, (book_id, incarnation), some, entries)
-        data = await _read(context.blobs, files)
-        search.spend(began)
-        await to_thread.run_sync(search.group, list(zip(files, data, strict=True)), limiter=limiter)
+        async with turns:  # whoever had one stands behind all others that wait
+            began = context.monotonic()
+            files = await _located(context, (book_id, incarnation), some, entries)
+            data = await _read(context.blobs, files)
+            search.spend(began)
+            await to_thread.run_sync(search.group, list(zip(files, data, strict=True)))
         if search.stopped is not None:
             break
     at_end = search.stopped is None or (search.stopped.line is None and search.stopped.path == paths[-1])
@@ -248,7 +253,7 @@ class Searching(Facade):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._searches = CapacityLimiter(_THREADS)
+        self._searches = CapacityLimiter(_AT_ONCE)
 
     async def glob_search(
         self, book_id: str, pattern: str, limit: int, *, user_id: str = BASE, after: str | None = None

@@ -7,6 +7,7 @@ The pin also says under which generation of its key a digest is put: that of the
 "already there" is meant; else one that no collector, however late it wakes, can be about to delete (``blob_states``).
 """
 
+import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -14,6 +15,7 @@ from types import TracebackType
 import anyio
 
 from panaversity_fs.core.digest import Digest
+from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.library.context import PIN_LIFE, Context
 from panaversity_fs.store.blob_rows import BlobRow, Pin, drop_upload, find_blobs, find_pins, save_blobs, save_pins
 from panaversity_fs.store.blob_states import floor_of, give_up
@@ -22,6 +24,7 @@ from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Connection
 
 _CLEAN_UP_SECONDS = 30
+logger = logging.getLogger("panaversity_fs.staging")
 
 
 class Staging:
@@ -155,10 +158,18 @@ class Staging:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
-            await self._batch.discard()
-            leftovers = self._pinned - self._kept
-            if leftovers:
-                await self._remove(leftovers)
+            try:
+                await self._clean_up()
+            except PanaversityError as trouble:
+                if fault is None:
+                    raise
+                # What went wrong first is what the caller has to know; gc takes what stays.
+                logger.warning("clean up after a failed upload: %s", trouble)
+
+    async def _clean_up(self) -> None:
+        await self._batch.discard()
+        if leftovers := self._pinned - self._kept:
+            await self._remove(leftovers)
 
     async def _remove(self, digests: set[Digest]) -> None:
         """Drop our pins, then the bytes that no commit named and nobody else is sending; decided under the lock."""

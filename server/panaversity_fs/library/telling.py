@@ -32,11 +32,12 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
     now = context.clock()
     if known is not None and known.of_source:
         known = None  # told as text only: now the book itself promises its bytes
-    if known is not None and (now - known.last_told_at < RENEWAL or context.read_only):
+    fresh = known is not None and known.revision >= view.revision and now - known.last_told_at < RENEWAL
+    if fresh or (known is not None and context.read_only):
         return True
     if context.read_only:
         return False
-    if known is not None and await _renew(context, book, known, now):
+    if known is not None and await _renew(context, book, known, view.revision, now):
         return True
     async with Staging(context, book.book_id, book.incarnation, _TELLER) as staging:
         await staging.store_bytes(view.manifest_hash, view.text)
@@ -50,13 +51,15 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
     return True
 
 
-async def _renew(context: Context, book: BookRow, known: ToldRow, now: datetime) -> bool:
-    """Tell again what was told; False when it was collected since ``known`` was read."""
+async def _renew(context: Context, book: BookRow, known: ToldRow, revision: int, now: datetime) -> bool:
+    """Tell again what was told, perhaps of an earlier revision with the very same files; False when it was collected
+    since ``known`` was read."""
     async with context.database.write("plan_build") as connection:
         await find_book(connection, book.book_id, lock=True)
         still = await find_told(connection, book.book_id, book.incarnation, known.manifest_hash)
         if still is not None:
-            await save_told(connection, replace(still, last_told_at=max(now, still.last_told_at)))
+            told = max(now, still.last_told_at)
+            await save_told(connection, replace(still, revision=max(revision, still.revision), last_told_at=told))
     return still is not None
 
 

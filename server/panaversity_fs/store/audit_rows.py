@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from panaversity_fs.core.audit import AuditEntry
+from panaversity_fs.core.audit import AuditEntry, Line
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.paths import BASE
+from panaversity_fs.core.pruning import Hole
+from panaversity_fs.store.audit_holes import count_holes, hole_hashes, read_holes
 from panaversity_fs.store.tables import audit_log
 
 
@@ -32,7 +34,7 @@ Logged = tuple[AuditEntry, str]
 
 
 async def read_all(connection: AsyncConnection, book_id: str, incarnation: int) -> list[Logged]:
-    """Every entry of one life of a book in sequence, with the entry hash that was stored."""
+    """Every entry of one life of a book in sequence, with the entry hash that was stored; holes are left out."""
     return await read_some(connection, book_id, incarnation, None, None)
 
 
@@ -49,17 +51,33 @@ async def read_some(
     return [_logged(row) for row in await connection.execute(query)]
 
 
+async def read_log(
+    connection: AsyncConnection, book_id: str, incarnation: int, after: int | None, limit: int | None
+) -> list[Line]:
+    """As ``read_some``, with the holes that pruned entries left in their places."""
+    entries: list[Line] = list(await read_some(connection, book_id, incarnation, after, limit))
+    holes = await read_holes(connection, book_id, incarnation, after, limit)
+    if not holes:
+        return entries
+    entries += [(Hole(seq), stored) for seq, stored in holes]
+    return sorted(entries, key=lambda line: line[0].seq)[:limit]
+
+
 async def count(connection: AsyncConnection, book_id: str, incarnation: int) -> int:
-    """How many entries one life of a book has."""
+    """How many entries one life of a book has had, the pruned ones included."""
     query = select(func.count()).select_from(audit_log).where(*_of_life(book_id, incarnation))
-    return int((await connection.execute(query)).scalar_one())
+    living = int((await connection.execute(query)).scalar_one())
+    return living + await count_holes(connection, book_id, incarnation)
 
 
 async def read_hashes(connection: AsyncConnection, book_id: str, incarnation: int, after: int, to: int) -> list[Digest]:
-    """The stored entry hashes with sequence numbers above ``after`` up to ``to``."""
+    """The stored entry hashes with sequence numbers above ``after`` up to ``to``, those of holes as well."""
     seq = audit_log.c.seq
-    query = select(audit_log.c.entry_hash).where(*_of_life(book_id, incarnation), seq > after, seq <= to).order_by(seq)
-    return [Digest(value) for value in (await connection.execute(query)).scalars()]
+    query = select(seq, audit_log.c.entry_hash).where(*_of_life(book_id, incarnation), seq > after, seq <= to)
+    found = [(number, Digest(stored)) for number, stored in await connection.execute(query.order_by(seq))]
+    if len(found) < to - after:
+        found = sorted([*found, *await hole_hashes(connection, book_id, incarnation, after, to)])
+    return [stored for _, stored in found]
 
 
 @dataclass(frozen=True, slots=True)

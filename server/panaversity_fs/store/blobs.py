@@ -16,10 +16,13 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from panaversity_fs.core.digest import Digest, is_digest, short
 from panaversity_fs.core.errors import HashMismatch, NotFound
+
+if TYPE_CHECKING:
+    from panaversity_fs.store.partials import Partials
 
 CHUNK = 1 << 20
 """Bytes handed over per step, 1 MiB: half the CPU of smaller steps (measured on a 200 MB archive)."""
@@ -128,6 +131,11 @@ class BlobStore(Protocol):
     """The word the journal keeps in ``storage_backend``."""
     prompt: bool
     """True where a small blob is durable about as fast as a commit is: it may be put while a lock is held."""
+    partials: "Partials"
+    """Uploads that may break off and go on."""
+
+    def apart(self, part: str) -> "BlobStore":
+        """A part of the same medium with a prefix of its own: neither sees anything of the other."""
 
     def batch(self, owner: str = "") -> Batch:
         """A new, empty batch. ``owner`` (an upload's id) is found again in ``leftovers``."""

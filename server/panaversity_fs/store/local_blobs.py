@@ -13,6 +13,8 @@ from anyio import to_thread
 
 from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Leftover, Listed, Stored, absent
 from panaversity_fs.store.durable import make_folder, storage_errors, sync_file_system, sync_folder
+from panaversity_fs.store.local_partials import LocalPartials
+from panaversity_fs.store.partials import Partials
 from panaversity_fs.store.uncut import in_thread
 
 _GROUP = 4 * CHUNK
@@ -28,6 +30,10 @@ class LocalBlobs:
 
     def __init__(self, root: str) -> None:
         self._root = os.path.abspath(root)
+        self.partials: Partials = LocalPartials(self._root)
+
+    def apart(self, part: str) -> "LocalBlobs":
+        return LocalBlobs(os.path.join(self._root, part))
 
     def batch(self, owner: str = "") -> Batch:
         return LocalBatch(self._root, owner)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 from panaversity_fs.store.blobs import CHUNK, Batch, BlobKey, Checker, Leftover, Listed, Stored, absent
+from panaversity_fs.store.partials import MemoryPartials, Partials
 
 
 class MemoryBlobs:
@@ -14,6 +15,12 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.quarantined: dict[str, bytes] = {}
+        self.parts: dict[str, MemoryBlobs] = {}
+        self._partials = MemoryPartials()
+        self.partials: Partials = self._partials
+
+    def apart(self, part: str) -> "MemoryBlobs":
+        return self.parts.setdefault(part, MemoryBlobs())
 
     def batch(self, owner: str = "") -> Batch:  # noqa: ARG002 - nothing is left over in memory
         return MemoryBatch(self.blobs)
@@ -43,11 +50,13 @@ class MemoryBlobs:
             if key is not None and name in self.blobs:
                 yield Listed(key, len(self.blobs[name]))
 
-    async def leftovers(self, book_id: str, incarnation: int) -> Sequence[Leftover]:  # noqa: ARG002
-        return ()
+    async def leftovers(self, book_id: str, incarnation: int) -> Sequence[Leftover]:
+        prefix = f"books/{book_id}/{incarnation}/incoming/"
+        names = [name for name in self._partials.received if name.startswith(prefix)]
+        return [Leftover(name, name[len(prefix) :].rpartition("-")[0]) for name in names]
 
-    async def remove_leftover(self, leftover: Leftover) -> None:  # noqa: ARG002
-        return None
+    async def remove_leftover(self, leftover: Leftover) -> None:
+        self._partials.received.pop(leftover.name, None)
 
     async def quarantine(self, key: BlobKey) -> str:
         self.quarantined[key.name] = self._get(key)

@@ -12,7 +12,7 @@ from panaversity_fs.core.errors import ConfigInvalid
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.tables import store_facts
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step; a test compares it with the scripts."""
 
 

@@ -199,6 +199,16 @@ audit_log = Table(
     Index("ix_audit_log_path", "book_id", "incarnation", "path", "user_id"),
 )
 
+audit_holes = Table(
+    "audit_holes",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_hash", _DIGEST, nullable=False),
+    _digest_check("entry_hash"),
+)
+
 requests = Table(
     "requests",
     metadata,
@@ -224,4 +234,40 @@ access_log = Table(
     Column("code", String(40)),
     Column("execution_time_ms", Integer, nullable=False),
     Index("ix_access_log_book", "book_id", "timestamp"),
+)
+
+site_cache = Table(
+    "site_cache",
+    metadata,
+    Column("book_id", _BOOK, primary_key=True),
+    Column("incarnation", Integer, primary_key=True, autoincrement=False),
+    Column("key", _DIGEST, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("output", _DIGEST, nullable=False),
+    Column("sha256", _DIGEST, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("build_ms", BigInteger, nullable=False),
+    Column("agent_id", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime, nullable=False),
+    CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
+    CheckConstraint("size >= 0", name="size_not_negative"),
+    CheckConstraint("build_ms >= 0", name="build_not_negative"),
+    _digest_check("key"),
+    _digest_check("output"),
+    _digest_check("sha256"),
+)
+
+site_uploads = Table(
+    "site_uploads",
+    metadata,
+    Column("upload_id", String(32), primary_key=True),
+    Column("book_id", _BOOK, nullable=False),
+    Column("incarnation", Integer, nullable=False),
+    Column("sha256", _DIGEST, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    _digest_check("sha256"),
+    Index("ix_site_uploads_book", "book_id", "incarnation"),
 )

@@ -33,6 +33,7 @@ PROMISED = {
     "HASH_REQUIRED": (409, 11, False),
     "CONFLICT": (409, 11, False),
     "TOO_LARGE": (413, 12, False),
+    "QUOTA_EXCEEDED": (413, 12, False),
     "AGENT_REQUIRED": (400, 16, False),
     "UNAUTHENTICATED": (401, 16, False),
     "FORBIDDEN": (403, 16, False),

@@ -124,3 +124,10 @@ def test_SC_007_equal_manifests_differ_in_nothing() -> None:
 
 def test_a_copy_of_a_file_that_stays_is_an_addition_not_a_rename() -> None:
     assert diff({"a": A}, {"a": A, "b": A}) == Diff(("b",), (), (), ())
+
+
+def test_F43_a_rename_prefers_the_same_path_in_another_case_then_the_same_name() -> None:
+    old: dict[str, Digest] = dict.fromkeys(["a/one.md", "b/two.md", "c/Three.md"], A)
+    new: dict[str, Digest] = dict.fromkeys(["a/nine.md", "c/three.md", "x/one.md"], A)
+    assert diff(old, new).renamed == (("a/one.md", "x/one.md"), ("b/two.md", "a/nine.md"), ("c/Three.md", "c/three.md"))
+    assert diff(dict(reversed(old.items())), dict(reversed(new.items()))) == diff(old, new)

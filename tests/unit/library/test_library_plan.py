@@ -9,10 +9,12 @@ import pytest
 
 from panaversity_fs.core.changes import Changeset, Delete
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of
-from panaversity_fs.core.errors import BlobsMissing, HashMismatch, NotFound
+from panaversity_fs.core.errors import BlobsMissing, HashMismatch, NotFound, Unavailable
 from panaversity_fs.core.manifest import parse, render
 from panaversity_fs.core.mapping import Numbering
-from panaversity_fs.library import Library, Plan, PlanFile, planning
+from panaversity_fs.library import Caller, Library, Plan, PlanFile, planning
+from panaversity_fs.library.telling import tell
+from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.told import ToldRow, find_told
 from support.stores import BOOK, CALLER, Store, ingest, lesson
@@ -312,3 +314,61 @@ async def test_a_plan_of_one_scope_is_unchanged_only_when_the_whole_manifest_is(
     moved = await library.plan(BOOK, before.manifest_hash, "content")
     assert (moved.status, moved.files) == ("changed", ())
     assert (await library.plan(BOOK, moved.manifest_hash, "content")).status == "unchanged"
+
+
+async def test_a_manifest_the_book_came_back_to_is_told_for_the_newest_revision(library: Library) -> None:
+    """Who wrote a path last is answered as of that revision, and the book holds the same files at two of them."""
+    alice, bob = Caller("local", "alice"), Caller("local", "bob")
+    await library.write(BOOK, lesson(1), b"one", alice, expected=None)
+    first = await library.plan(BOOK, None)
+    await library.write(BOOK, lesson(1), b"two", bob, expected=digest_of(b"one"))
+    await library.write(BOOK, lesson(1), b"one", bob, expected=digest_of(b"two"))
+    again = await library.plan(BOOK, None)
+    assert again.manifest_hash == first.manifest_hash
+    assert (await library.manifest_metadata(BOOK, first.manifest_hash))[lesson(1)][1] == "bob"
+
+
+async def test_a_slow_teller_does_not_take_a_promise_back_to_an_older_revision(store: Store) -> None:
+    async with store.open() as library:
+        await library.write(BOOK, lesson(1), b"one", CALLER, expected=None)
+        context = library._context
+        async with context.database.read("test") as connection:
+            row = await find_book(connection, BOOK)
+            assert row is not None
+            stale = await context.views.load(connection, row)
+        await library.write(BOOK, lesson(1), b"two", CALLER, expected=digest_of(b"one"))
+        await library.write(BOOK, lesson(1), b"one", CALLER, expected=digest_of(b"two"))
+        newest = await library.plan(BOOK, None)
+        assert await tell(context, row, stale, None)
+        async with context.database.read("test") as connection:
+            told = await find_told(connection, BOOK, 1, newest.manifest_hash)
+        assert told is not None
+        assert told.revision == newest.revision == 3
+
+
+@pytest.mark.parametrize("late", [1, 4, 5])
+async def test_P3_a_plan_nobody_can_stand_by_is_made_again_or_refused_never_answered(
+    library: Library, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """The book moves on and its old bytes are collected between the look and the promise, so many times (DESIGN 5)."""
+    await library.write(BOOK, lesson(1), b"version 0", CALLER, expected=None)
+    looks = 0
+
+    async def too_late(*arguments: object) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks > late:
+            return await tell(*arguments)  # type: ignore[arg-type]
+        held = digest_of(b"version %d" % (looks - 1))
+        await library.write(BOOK, lesson(1), b"version %d" % looks, CALLER, expected=held)
+        return False
+
+    monkeypatch.setattr(planning, "tell", too_late)
+    if late == 5:
+        with pytest.raises(Unavailable) as refused:
+            await library.plan(BOOK, None)
+        assert refused.value.retryable
+        return
+    plan = await library.plan(BOOK, None)
+    assert (plan.persisted, plan.revision) == (True, 1 + late)
+    assert [file.current_hash for file in plan.files] == [digest_of(b"version %d" % late)]

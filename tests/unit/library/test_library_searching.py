@@ -1,6 +1,9 @@
 """Searching a book: whose files are seen, what is skipped, and that bounds end a call and not the search."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -152,3 +155,34 @@ async def test_a_book_that_is_not_there_and_bad_patterns_are_refused(library: Li
         await library.grep_search(BOOK, "(?=a)", 1)
     with pytest.raises(InvalidArgument, match="braces"):
         await library.glob_search(BOOK, "{a,b}", 1)
+
+
+async def test_S19_P13_of_many_searches_one_works_at_a_time_and_all_take_turns(library: Library) -> None:
+    """However many callers search, readers meet one search at the database, the disk and the processor."""
+    await ingest(library, {f"content/{n:02}.md": b"text %d\n" % n for n in range(12)}, schema=Schema.DOCUSAURUS)
+    working, most, turns = 0, 0, list[int]()
+    real = searching._located
+    numbers: dict[Any, int] = {}
+
+    async def located(
+        context: Any, place: tuple[str, int], paths: Sequence[str], entries: Mapping[str, Any]
+    ) -> list[Any]:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        turns.append(numbers[asyncio.current_task()])
+        await asyncio.sleep(0.001)
+        working -= 1
+        return await real(context, place, paths, entries)
+
+    async def search(number: int) -> Grep:
+        numbers[asyncio.current_task()] = number
+        return await library.grep_search(BOOK, f"never{number}", 10)
+
+    with patch.object(searching, "_located", located), patch.object(searching, "_GROUP_FILES", 3):
+        found = await asyncio.gather(*(search(number) for number in range(8)))
+    assert [grep.files_searched for grep in found] == [12] * 8
+    assert most == 1
+    # Nobody comes a second time before everybody who waits came once.
+    for start in range(0, len(turns), 8):
+        assert sorted(turns[start : start + 8]) == list(range(8))
