@@ -24,7 +24,8 @@ PIP         := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ifndef SEED
 SEED        := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
-PYTEST      := $(BIN)/python -m pytest --hypothesis-seed=$(SEED)
+WORKERS     ?= auto
+PYTEST      := $(BIN)/python -m pytest --hypothesis-seed=$(SEED) -n $(WORKERS) --dist loadfile
 BUILD       := $(BIN)/panaversity build --book-id "$(BOOK_ID)" --source-dir "$(SOURCE_DIR)" \
                --output-dir "$(OUTPUT_DIR)" --site-dir "$(SITE_DIR)"
 
@@ -66,7 +67,7 @@ $(NODE): package-lock.json package.json $(wildcard examples/*/package.json)
 	npm ci --no-audit --no-fund
 	@touch $@
 
-.PHONY: ingest hydrate local-build full-rebuild serve
+.PHONY: ingest hydrate local-build full-rebuild watch serve
 ingest: $(RUNTIME) ## make the book equal SOURCE_DIR
 	$(BIN)/panaversity ingest --book-id "$(BOOK_ID)" --source-dir "$(SOURCE_DIR)" $(ARGS)
 
@@ -80,6 +81,11 @@ local-build: $(RUNTIME) $(NODE) ## ingest, hydrate and build the site, with the 
 
 full-rebuild: $(RUNTIME) $(NODE) ## the same from nothing: every file is fetched and the site is rendered again
 	$(BUILD) --full-rebuild --rebuild docusaurus $(ARGS)
+
+watch: export PANAVERSITY_MCP_URL :=
+watch: $(RUNTIME) $(NODE) ## show the site in a browser and bring every saved lesson there, until Ctrl-C
+	$(BIN)/panaversity watch --serve --book-id "$(BOOK_ID)" --source-dir "$(SOURCE_DIR)" \
+	  --output-dir "$(OUTPUT_DIR)" --site-dir "$(SITE_DIR)" $(ARGS)
 
 serve: $(RUNTIME) ## serve the local store on loopback
 	$(BIN)/panaversity-fs serve --store "$(STORE)" $(ARGS)

@@ -8,10 +8,11 @@ import os
 import secrets
 
 
-def write_beside(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
+def write_beside(path: str, data: bytes, *, dir_fd: int | None = None, flush: bool = True) -> None:
     """Let ``path`` hold ``data``: written beside it, flushed, renamed over it, the folder flushed.
 
-    A reader sees the old bytes or the new ones, never a part. ``path`` may be relative to the folder descriptor
+    A reader sees the old bytes or the new ones, never a part. Without ``flush`` that holds for every reader until the
+    power fails: for what shows its damage and costs little to lose. ``path`` may be relative to the folder descriptor
     ``dir_fd``. Whatever was there is replaced, a symbolic link too (never what it points to). Raises ``OSError`` and
     leaves nothing behind then. Mode 0644 less the umask.
     """
@@ -22,7 +23,8 @@ def write_beside(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
     try:
         try:
             write_all(file, data)
-            os.fsync(file)
+            if flush:
+                os.fsync(file)
         finally:
             os.close(file)
         os.rename(beside, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
@@ -30,7 +32,8 @@ def write_beside(path: str, data: bytes, *, dir_fd: int | None = None) -> None:
         with contextlib.suppress(OSError):
             os.unlink(beside, dir_fd=dir_fd)
         raise
-    flush_folder(folder or ".", dir_fd=dir_fd)
+    if flush:
+        flush_folder(folder or ".", dir_fd=dir_fd)
 
 
 def write_all(file: int, data: bytes | memoryview) -> None:

@@ -19,10 +19,13 @@ from panaversity_builder.lifecycle import (
     Inputs,
     KeyDocument,
     Lifecycle,
+    Particulars,
     Phase,
     Reason,
+    changed_inputs,
     document_of,
     explain,
+    no_particulars,
     require_phases,
 )
 from panaversity_builder.snapshots import Record
@@ -31,10 +34,14 @@ from panaversity_fs.core.errors import PhaseFailed
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether a remembered output is there. ``note`` says what was found, or what is wrong."""
+    """Whether a remembered output is there. ``note`` says what was found, or what is wrong.
+
+    ``restored`` is True for an output that had to be put back, or that could be where somebody only looks.
+    """
 
     there: bool
     note: str = "unchanged"
+    restored: bool = False
 
 
 THERE = Presence(True)
@@ -51,13 +58,15 @@ class Step:
 
     ``inputs`` is asked when all phases before are settled. ``run`` does the work and answers the output; None says
     the phase's own key stands for it (container layers are not reproducible: same key, same output). ``check`` asks
-    whether a remembered output is still there, and may put it back.
+    whether a remembered output is still there, and may put it back; ``look`` only asks (None: so does ``check``).
     """
 
     phase: Phase
     run: Callable[[], str | None]
     inputs: Callable[[], Inputs] = dict
     check: Callable[[Record], Presence] = _believed
+    look: Callable[[Record], Presence] | None = None
+    particulars: Particulars = no_particulars
 
 
 class Records(Protocol):
@@ -84,16 +93,27 @@ class PhaseEvent:
     note: str = ""
     seconds: float | None = None
 
+    @property
+    def percent(self) -> int:
+        """How much of the run is settled now, counted in phases."""
+        settled = self.position - (self.kind in ("start", "failed"))
+        return 100 * settled // self.total
+
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """How one phase was settled: ``ran`` with a reason and its seconds, or ``cached`` with what was found."""
+    """How one phase was settled: ``ran`` with a reason, ``cached`` with what was found, ``failed`` with the error.
+
+    ``seconds`` is how long that took. ``saved_seconds`` is what the remembered run took that need not be repeated, 0
+    for a phase that ran. A failed phase has no output.
+    """
 
     phase: Phase
-    state: Literal["ran", "cached"]
+    state: Literal["ran", "cached", "failed"]
     note: str
     output: str
     seconds: float
+    saved_seconds: float = 0.0
 
 
 def utc_now() -> datetime:
@@ -122,18 +142,27 @@ def run_lifecycle(
     until: str | None = None,
     listen: Callable[[PhaseEvent], None] = _unheard,
     clock: Clock | None = None,
+    results: list[PhaseResult] | None = None,
 ) -> list[PhaseResult]:
     """Settle every phase up to and including ``until`` (id or name; default the last) and say how, in order.
 
-    ``rebuild`` names phases that run whatever is remembered. Raises ``PhaseUnknown`` before anything runs,
-    ``PhaseFailed`` when a phase cannot work with its files, and a phase's own ``PanaversityError`` as it is.
+    ``rebuild`` names phases that run whatever is remembered. ``results`` is filled along the way and answered; who
+    hands in a list of his own has it when a phase fails too, with that phase last. Raises ``PhaseUnknown`` before
+    anything runs, ``PhaseFailed`` when a phase cannot work with its files, and a phase's own ``PanaversityError`` as
+    it is.
     """
+    forced = require_phases(lifecycle, rebuild)
+    walked = steps_until(lifecycle, steps, until)
+    walk = _Walk(lifecycle, walked, records, forced, listen, clock or Clock(), [] if results is None else results)
+    return walk.go()
+
+
+def steps_until(lifecycle: Lifecycle, steps: Sequence[Step], until: str | None) -> Sequence[Step]:
+    """The steps up to and including ``until`` (None: all). Raises ``PhaseUnknown``."""
     if [step.phase for step in steps] != list(lifecycle.phases):
         raise ValueError(f"lifecycle {lifecycle.name}: the steps are not its phases")
-    forced = require_phases(lifecycle, rebuild)
     last = lifecycle.phases.index(lifecycle.find(until)) if until is not None else len(steps) - 1
-    walk = _Walk(lifecycle, steps[: last + 1], records, forced, listen, clock or Clock())
-    return walk.go()
+    return steps[: last + 1]
 
 
 @contextmanager
@@ -157,20 +186,36 @@ class _Walk:
         forced: frozenset[str],
         listen: Callable[[PhaseEvent], None],
         clock: Clock,
+        results: list[PhaseResult],
     ) -> None:
         self._lifecycle, self._steps, self._records = lifecycle, steps, records
         self._forced, self._listen, self._clock = forced, listen, clock
-        self._results: list[PhaseResult] = []
+        self._results = results
         self._sure: set[int] = set()
 
     def go(self) -> list[PhaseResult]:
         for position, step in enumerate(self._steps):
-            with _files_of(step.phase):
-                self._settle(position)
+            try:
+                with _files_of(step.phase):
+                    self._settle(position)
+            except BaseException as error:
+                if not self._failed:  # it failed before it began to run: its inputs, or its presence
+                    self._fail(position, error, 0.0)
+                raise
         return self._results
+
+    @property
+    def _failed(self) -> bool:
+        return bool(self._results) and self._results[-1].state == "failed"
+
+    def _fail(self, i: int, error: BaseException, seconds: float) -> None:
+        note = str(error) or "interrupted"
+        self._results[i:] = [PhaseResult(self._steps[i].phase, "failed", note, "", seconds)]
+        self._tell("failed", i, note, seconds)
 
     def _settle(self, i: int) -> None:
         """Believe phase i or run it."""
+        started = self._clock.stopwatch()
         step, document = self._steps[i], self._document(i)
         record = self._records.find(document)
         forced = step.phase.id in self._forced
@@ -185,16 +230,18 @@ class _Walk:
             remembered.document if remembered else None,
             forced=forced,
             gone=None if presence.there else presence.note,
+            particulars=step.particulars,
         )
         if reason is None and record:
-            self._believe(i, record, presence.note)
+            self._believe(i, record, presence.note, self._clock.stopwatch() - started)
         else:
             self._run(i, reason or Reason(Cause.NEVER))
 
-    def _believe(self, i: int, record: Record, note: str) -> None:
+    def _believe(self, i: int, record: Record, note: str, seconds: float) -> None:
         self._records.remember(record)
-        self._results.append(PhaseResult(self._steps[i].phase, "cached", note, record.output, 0.0))
-        self._tell("cached", i, note)
+        phase = self._steps[i].phase
+        self._results.append(PhaseResult(phase, "cached", note, record.output, seconds, record.seconds))
+        self._tell("cached", i, note, seconds)
 
     def _run(self, i: int, reason: Reason) -> None:
         """Run phase i on a parent that is really there, and remember what came out."""
@@ -206,16 +253,22 @@ class _Walk:
             with _files_of(self._steps[i].phase):
                 output = self._steps[i].run()
         except BaseException as error:
-            self._tell("failed", i, str(error), self._clock.stopwatch() - started)
+            self._fail(i, error, self._clock.stopwatch() - started)
             raise
         seconds = self._clock.stopwatch() - started
-        finished_at = self._clock.now().isoformat(timespec="seconds")
         output = document.key if output is None else output
-        if self._document(i) == document:  # inputs that moved meanwhile have no key to remember an output under
-            self._records.remember(Record(document, output, finished_at, seconds))
-        self._results[i:] = [PhaseResult(self._steps[i].phase, "ran", str(reason), output, seconds)]
+        note = f"{reason}{self._remember(i, document, output, seconds)}"
+        self._results[i:] = [PhaseResult(self._steps[i].phase, "ran", note, output, seconds)]
         self._sure.add(i)
-        self._tell("done", i, str(reason), seconds)
+        self._tell("done", i, note, seconds)
+
+    def _remember(self, i: int, document: KeyDocument, output: str, seconds: float) -> str:
+        """Remember what phase i made; inputs that moved meanwhile have no key to do so under, and that is told."""
+        finished_at = self._clock.now().isoformat(timespec="seconds")
+        if changes := changed_inputs(document, self._document(i), self._steps[i].particulars):
+            return f"; not remembered, meanwhile changed: {', '.join(changes)}"
+        self._records.remember(Record(document, output, finished_at, seconds))
+        return ""
 
     def _ensure(self, i: int) -> None:
         """Make sure the output of phase i is there, running it again (and before it its parent) if it is gone."""

@@ -8,7 +8,7 @@ Knows only values. Does not know books, containers, disks or clocks, nor how pha
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +20,9 @@ KEY_VERSION = 1
 
 Inputs = Mapping[str, str]
 """What goes into a phase, by the name a person knows it under. A value that was not read never becomes an input."""
+
+Particulars = Callable[[str, str, str], str]
+"""Names what differs between two values of an input (its name, old, new), ``M src/css/custom.css``; empty: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,19 @@ class Reason:
         return f"{self.cause} ({self.detail})" if self.detail else str(self.cause)
 
 
+def no_particulars(_name: str, _old: str, _new: str) -> str:
+    """Nothing is known but the two values."""
+    return ""
+
+
 def explain(
-    phase: Phase, current: KeyDocument, remembered: KeyDocument | None, *, forced: bool = False, gone: str | None = None
+    phase: Phase,
+    current: KeyDocument,
+    remembered: KeyDocument | None,
+    *,
+    forced: bool = False,
+    gone: str | None = None,
+    particulars: Particulars = no_particulars,
 ) -> Reason | None:
     """Why this phase must run; None when what is remembered can be believed.
 
@@ -146,22 +160,23 @@ def explain(
         return Reason(Cause.REQUESTED)
     if remembered is None:
         return Reason(Cause.NEVER)
-    if changes := changed_inputs(remembered, current):
+    if changes := changed_inputs(remembered, current, particulars):
         return Reason(Cause.CHANGED, ", ".join(changes))
     if remembered.previous != current.previous:
         return Reason(Cause.PREVIOUS, f"{_shown(remembered.previous)} → {_shown(current.previous)}")
     return None if gone is None else Reason(Cause.GONE, gone)
 
 
-def changed_inputs(old: KeyDocument, new: KeyDocument) -> list[str]:
-    """``name (old → new)`` for each input that differs, the lifecycle itself first."""
+def changed_inputs(old: KeyDocument, new: KeyDocument, particulars: Particulars = no_particulars) -> list[str]:
+    """``name (old → new)``, or ``name (what differs)``, for each input that differs, the lifecycle itself first."""
     changes = []
     if (old.lifecycle, old.version) != (new.lifecycle, new.version):
         changes.append(f"lifecycle ({old.lifecycle} {old.version} → {new.lifecycle} {new.version})")
     for name in sorted({*old.inputs, *new.inputs}):
         before, after = old.inputs.get(name), new.inputs.get(name)
         if before != after:
-            changes.append(f"{name} ({_shown(before)} → {_shown(after)})")
+            known = particulars(name, before, after) if before is not None and after is not None else ""
+            changes.append(f"{name} ({known or f'{_shown(before)} → {_shown(after)}'})")
     return changes
 
 

@@ -1,28 +1,25 @@
-"""What a build remembers between runs: records of phases, and kept copies of built folders.
+"""What a build remembers between runs: a record of what went into a phase and what came out.
 
-Cached things are never trusted without a check and never fatal (EXAMPLES 8.13): a record that does not hash to its
-key, a kept folder that does not have its digest, an unreadable file are all misses with a reason.
+Cached things are never trusted without a check and never fatal (EXAMPLES 8.13): a record that is not what was written,
+or that does not hash to its key, and a file that cannot be read are misses with a reason.
 
-Knows files under one state folder; does not know phases' meaning or what a book is.
+Knows files under one state folder; does not know phases' meaning, what a book is, nor the things that came out
+(``kept`` holds those).
 """
 
-import contextlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from panaversity_builder.durable import write_beside
 from panaversity_builder.lifecycle import KeyDocument, parse_document
-from panaversity_fs.core.digest import is_digest
+from panaversity_fs.core.digest import digest_of
 
-FORMAT = 1
+FORMAT = 2
 KEPT_RECORDS = 20
 """Records a phase keeps: enough to switch between some branches, small enough to read on every build."""
-KEPT_FOLDERS = 3
-"""Built folders kept: a site of 1000 lessons weighs about 60 MB (LIBRARY-NOTES 10)."""
 
 Warn = Callable[[str], None]
 
@@ -41,14 +38,19 @@ class Record:
     seconds: float
 
     def to_json(self) -> dict[str, object]:
-        """As written in the record file; the key beside the document shows a torn or edited record."""
-        return {
+        """As written in the record file. ``check``, the digest of the rest, shows a torn or edited record."""
+        body: dict[str, object] = {
             "key": self.document.key,
             "document": self.document.to_json(),
             "output": self.output,
             "finished_at": self.finished_at,
             "seconds": round(self.seconds, 3),
         }
+        return {**body, "check": _check(body)}
+
+
+def _check(body: dict[str, object]) -> str:
+    return digest_of(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def _parse_record(body: Any) -> Record:
@@ -59,11 +61,12 @@ def _parse_record(body: Any) -> Record:
             "output": str(output),
             "finished_at": str(when),
             "seconds": int() | float() as s,
-        }:
+            "check": str(check),
+        } if _check({name: value for name, value in body.items() if name != "check"}) == check:
             record = Record(parse_document(document), output, when, float(s))
             if record.document.key == key:
                 return record
-    raise ValueError("a record does not hash to its key")
+    raise ValueError("a record is not what was written")
 
 
 class RecordFiles:
@@ -102,7 +105,8 @@ class RecordFiles:
         body = {"format": FORMAT, "records": [r.to_json() for r in records]}
         try:
             os.makedirs(self._folder, exist_ok=True)
-            write_beside(self._path(phase), (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode())
+            text = json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+            write_beside(self._path(phase), text.encode(), flush=False)  # five a build; a torn one is a miss
         except OSError as error:
             self._warn(f"build record {self._path(phase)} cannot be written ({error}); the next build runs it again")
 
@@ -122,79 +126,3 @@ class RecordFiles:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self._warn(f"build record {path} is not believed ({error}); its phase is judged as never built")
             return []
-
-
-TreeDigest = Callable[[str], str]
-
-
-class KeptFolders:
-    """Copies of built folders, each under the digest of its content, so a copy that was touched shows itself.
-
-    ``digest`` is how a folder is hashed. ``restore`` never leaves half a folder under the target's name.
-    """
-
-    def __init__(self, folder: str, digest: TreeDigest) -> None:
-        self._folder = folder
-        self._digest = digest
-
-    def keep(self, source: str, output: str) -> None:
-        """Copy a built folder. A copy that is not what ``output`` says (someone writes meanwhile) is thrown away."""
-        target = self._path(output)
-        if os.path.isdir(target):
-            return
-        os.makedirs(self._folder, exist_ok=True)
-        with _scratch(f"{target}.partial") as beside:
-            shutil.copytree(source, beside, symlinks=True)
-            if self._digest(beside) == output:
-                os.rename(beside, target)
-
-    def restore(self, output: str, target: str) -> str | None:
-        """Put the kept folder in the target's place. None when done, else why that cannot be."""
-        if not os.path.isdir(self._path(output)):
-            return "no copy is kept"
-        try:
-            return self._restore(output, target)
-        except OSError as error:
-            return f"the kept copy cannot be put back ({error})"
-
-    def _restore(self, output: str, target: str) -> str | None:
-        kept = self._path(output)
-        with _scratch(f"{target}.restoring") as beside, _scratch(f"{target}.replaced") as aside:
-            shutil.copytree(kept, beside, symlinks=True)
-            if self._digest(beside) != output:
-                shutil.rmtree(kept)
-                return "the kept copy was damaged"
-            if os.path.lexists(target):
-                os.rename(target, aside)
-            os.rename(beside, target)
-        return None
-
-    def prune(self, outputs: list[str]) -> None:
-        """Remove all copies but the first ``KEPT_FOLDERS`` distinct of these, the most recently used first."""
-        wanted = list(dict.fromkeys(outputs))[:KEPT_FOLDERS]
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self._folder):
-                if name not in wanted:
-                    _remove(os.path.join(self._folder, name))
-
-    def _path(self, output: str) -> str:
-        if not is_digest(output):
-            raise ValueError("a kept folder is named by a digest")
-        return os.path.join(self._folder, output)
-
-
-@contextlib.contextmanager
-def _scratch(path: str) -> Iterator[str]:
-    """A path that is free on entry and gone on exit, whatever happened."""
-    _remove(path)
-    try:
-        yield path
-    finally:
-        _remove(path)
-
-
-def _remove(path: str) -> None:
-    if os.path.islink(path) or os.path.isfile(path):
-        os.unlink(path)
-    elif os.path.isdir(path):
-        shutil.rmtree(path)

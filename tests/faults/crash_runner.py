@@ -27,11 +27,12 @@ import panaversity_fs.store.local_blobs
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.library import Library
+from panaversity_fs.library.inspecting import Depth
 from panaversity_fs.store.migrate import HEAD
 from support.crash_mutants import MUTANTS
-from support.crash_operations import OPERATIONS, Operation, collect_all
+from support.crash_operations import ASSET, FIRST, OPERATIONS, Operation, collect_all
 from support.crash_shim import Arm, this_arm
-from support.oracle import assert_store_ok
+from support.oracle import Seen, assert_store_ok
 from support.stores import BOOK, CALLER, InFolder, Store, lesson
 
 CHILD_SECONDS = 60
@@ -143,16 +144,20 @@ def judge(job: Answer, _: Arm) -> Answer:
 async def _judge(operation: Operation, store: Store, job: Answer, say: Callable[[Answer], None]) -> None:
     before, after = operation.states
     async with store.open() as library:
-        seen = await assert_store_ok(store, killed=True, strays=job.get("strays", False))
-        state = seen.state.get(BOOK, {})
-        unnamed = len(store.medium.names()) - seen.blobs
-        say({"state": _which(state, before, after), "temporary": seen.leftovers, "unnamed": unnamed})
+        if operation.damaged:
+            say({"state": "same" if await _is_no_worse(library) else "neither: more is damaged than before"})
+        else:
+            seen = await assert_store_ok(store, killed=True, strays=job.get("strays", False))
+            unnamed = len(store.medium.names()) - seen.blobs
+            found = _which(_all_of(seen), before, after, operation.halfway)
+            say({"state": found, "temporary": seen.leftovers, "unnamed": unnamed})
         await operation.run(library)
         revision = (await library.write(BOOK, LAST, b"and on", CALLER, expected=None)).revision
     seen = await assert_store_ok(store, killed=True, strays=job.get("strays", False))
     wanted = {**after, LAST: digest_of(b"and on")}
-    assert seen.state.get(BOOK, {}) == wanted, "the repeated request did not end in the state it asks for"
-    say({"twin": [revision, seen.entries]})
+    assert _all_of(seen) == wanted, "the repeated request did not end in the state it asks for"
+    # What is repaired is logged after it was done: an entry may be missing, nothing else.
+    say({"twin": [revision, 0 if operation.damaged else seen.entries]})
     await _nothing_is_left_for_ever(store)
 
 
@@ -161,13 +166,32 @@ async def _nothing_is_left_for_ever(store: Store) -> None:
     store.clock.now += timedelta(days=2)
     async with store.open() as library:
         await collect_all(library)
+        sites, _ = await library.site_usage()
+    assert len(store.medium.site_names()) == sites, "gc leaves a site that no row names, or a row without its site"
     seen = await assert_store_ok(store)
     assert len(store.medium.names()) == seen.blobs, "gc leaves bytes that no row names"
 
 
-def _which(state: dict[str, Digest], before: dict[str, Digest], after: dict[str, Digest]) -> str:
+def _all_of(seen: Seen) -> dict[str, Digest]:
+    """Path → digest of the base, and of overlays behind their user and a blank."""
+    layers = {f"{user} {path}": d for (_, user), held in seen.overlays.items() for path, d in held.items()}
+    return seen.state.get(BOOK, {}) | layers
+
+
+async def _is_no_worse(library: Library) -> bool:
+    """True when nothing is damaged but what was before."""
+    depth = Depth(structure=True, wanted=lambda rows: {row.sha256 for row in rows}, audit=True)
+    known = {digest_of(FIRST[path]) for path in (lesson(0), ASSET)}
+    return not [f async for f in library.inspect(depth) if f.digest not in known and f.kind != "unreferenced"]
+
+
+def _which(
+    state: dict[str, Digest], before: dict[str, Digest], after: dict[str, Digest], between: list[dict[str, Digest]]
+) -> str:
     if state == before:
         return "before" if before != after else "same"
+    if state in between:
+        return "halfway"
     return "after" if state == after else f"neither: {sorted(state)}"
 
 

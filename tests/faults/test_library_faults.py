@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.changes import Delete
 from panaversity_fs.core.digest import digest_of
-from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
+from panaversity_fs.core.errors import HashRequired, PanaversityError, StorageFull, Unavailable
 from panaversity_fs.library import CommitResult, Library, commit, rows, telling
+from panaversity_fs.library.context import SMALL
 from panaversity_fs.store import local_blobs
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, ingest, lesson, new_store
@@ -201,6 +202,25 @@ async def test_planted_bug_4_nothing_is_answered_before_it_is_committed(
         # The clean-up could not commit either: the bytes stay pinned for gc, and nothing names them.
         seen = await assert_store_ok(store, holds=HELD, killed=True)
         assert seen.state == HELD
+
+
+async def test_P14_a_clean_up_that_fails_does_not_hide_what_went_wrong_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from panaversity_fs.library.staging import Staging
+
+    async def refusing(_staging: Staging, _digests: object) -> None:
+        raise Unavailable("clean up", "database", "is gone")
+
+    async with store.open() as library:
+        await start(library)
+        monkeypatch.setattr(Staging, "_remove", refusing)
+        with pytest.raises(HashRequired):
+            await library.write(BOOK, lesson(1), b"much " * SMALL, CALLER, expected=None)
+        assert "clean up after a failed upload" in caplog.text
+        with pytest.raises(Unavailable):
+            async with library.staging(BOOK, CALLER) as staging:
+                await staging.store_bytes(digest_of(b"unnamed"), b"unnamed")
 
 
 @pytest.mark.parametrize("how", ["Task.cancel", "cancel scope"])

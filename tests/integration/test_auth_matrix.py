@@ -82,7 +82,7 @@ def may(scope: str, rule: Rule) -> bool:
     books = ["*"] if rule.where is Where.EVERY else ["*", BOOK]
     if rule.where is Where.LISTED:
         books = ["*", BOOK, "other", f"{BOOK}-2", f"{BOOK}2"]
-    enough = LEVELS[LEVELS.index(rule.need) :] if rule.need in LEVELS else [rule.need]
+    enough = [level for need in rule.needs for level in (LEVELS[LEVELS.index(need) :] if need in LEVELS else [need])]
     return any(f"book:{book}:{level}" in scopes for book in books for level in enough)
 
 
@@ -245,10 +245,23 @@ async def test_S13_a_resource_is_read_only_with_the_scope_of_its_book(
 ) -> None:
     answer = await rpc(client, ROLES[role], "resources/read", {"uri": uri})
     if allowed:
-        assert answer.get("error", {}).get("code") != -32003
+        assert "error" not in answer
     else:
-        assert answer["error"]["code"] in (-32003, -32602)
+        assert answer["error"] == {"code": -32602, "message": f"Resource not found: {uri!r}", "data": {"uri": uri}}
         assert "base" not in json.dumps(answer)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", [LESSON, "content/no such.md", "content/no%20such.md", "content/%C3%A4.md", "x y%"])
+async def test_S12_S13_a_resource_one_may_not_read_and_one_that_is_not_there_are_the_same(
+    client: Any, path: str
+) -> None:
+    """Down to the spelling: whoever may read the book and whoever may not get one answer for what is not there."""
+    uri = f"book://nobody-made-this/{path}"
+    admin = await rpc(client, ROLES["every book, admin"], "resources/read", {"uri": uri})
+    stranger = await rpc(client, ROLES["read"], "resources/read", {"uri": uri})
+    assert admin["error"] == stranger["error"]
+    assert admin["error"]["data"] == {"uri": uri}
 
 
 @pytest.mark.anyio

@@ -210,3 +210,51 @@ def test_F33_gc_and_fsck_work_beside_a_running_server(store: Path) -> None:
         assert run("gc", "--store", store, "--yes").status == 0
         assert server.call("read_content", book_id=BOOK, path=lesson(1)).structured["content"] == OLD.decode()
     assert os.path.isfile(store / BlobKey(BOOK, 1, digest_of(OLD), 1).name), "the bytes came back as a new generation"
+
+
+def test_S38_audit_prune_is_dry_until_told_and_every_checkpoint_still_holds(store: Path) -> None:
+    seen = run("audit", "verify", BOOK, "--format", "json", "--store", store).lines[0]
+    assert (seen["valid"], seen["entries"]) == (True, 3)
+    would = {"book": BOOK, "incarnation": 1, "upto": 3, "removed": 1}
+    dry = run("audit", "prune", "--keep", "31d", "--store", store)
+    assert (dry.status, dry.lines) == (0, [would])
+    assert "would be pruned (say --yes)" in dry.err
+    done = run("audit", "prune", "--keep", "31d", "--yes", "--agent", "olga", "--store", store)
+    assert (done.status, done.lines) == (0, [would])
+    assert run("audit", "prune", "--keep", "31d", "--yes", "--store", store).lines == []
+    after = run(
+        "audit", "verify", BOOK, "--format", "json", "--since", json.dumps(seen["checkpoint"]), "--store", store
+    )
+    assert (after.status, after.lines[0]["entries"], after.lines[0]["rollback"]) == (0, 4, None)
+    assert run("fsck", "--audit", "--store", store).status == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--keep", "29d"], "less than 30 days"),
+        (["--before", "2999-01-01"], "less than 30 days"),
+        ([], "give --keep or --before"),
+        (["--keep", "40d", "--before", "2020-01-01"], "give --keep or --before"),
+        (["--keep", "soon"], "is not a duration"),
+    ],
+)
+def test_S38_audit_prune_refuses_what_gc_and_running_builds_still_need(
+    store: Path, flags: list[str], said: str
+) -> None:
+    ended = run("audit", "prune", *flags, "--yes", "--store", store)
+    assert (ended.status, ended.lines) == (2, [])
+    assert said in ended.err
+
+
+def test_what_fsck_and_gc_found_is_told_by_the_server_beside_them(store: Path) -> None:
+    blob(store, NEW).unlink()
+    assert run("fsck", "--structure", "--store", store).status == 2
+    assert run("fsck", "--quick", "--store", store).status == 0
+    assert run("gc", "--yes", "--store", store).status == 0
+    with LiveServer(store) as server:
+        told = server.request("GET", "/metrics").body.decode()
+    assert 'panaversityfs_fsck_findings{depth="structure",kind="missing"} 1.0' in told
+    assert 'panaversityfs_fsck_findings{depth="quick",kind="missing"} 0.0' in told
+    assert "panaversityfs_gc_removed_objects 1.0" in told
+    assert "panaversityfs_gc_timestamp_seconds 0.0" not in told

@@ -69,7 +69,7 @@ def test_P14_a_bug_behind_any_route_leaves_as_an_id_that_the_log_knows(caplog: p
             for method, template, _ in data_plane(service):
                 if template == "/healthz":
                     continue
-                path = template.replace("{path:path}", "content/x.md").format(book_id="bk", digest=EMPTY)
+                path = template.replace("{path:path}", "content/x.md").format(book_id="bk", digest=EMPTY, key=EMPTY)
                 content = json.dumps({"manifest": EMPTY, "digests": []}) if path.endswith("packs") else "x"
                 answer = await client.request(method, path, content=content)
                 assert (answer.status_code, answer.json()["error"]["code"]) == (500, "INTERNAL"), path

@@ -105,5 +105,52 @@ def test_going_back_restores_the_first_site_without_docusaurus(place, first):
     shutil.copy(ROOT / "examples" / "book" / LESSON, place / "examples" / "book" / LESSON)
     outcome = build(place)
     assert outcome.status == 0
-    assert "restored: the built folder was altered; the site is up to date" in outcome.out
+    assert "restored: the same inputs were built before; the site is up to date" in outcome.out
     assert pages_with(place, "Edited by a test.") == []
+
+
+def reason(place):
+    outcome = build(place, "--format", "json")
+    assert outcome.status == 0, outcome
+    return json.loads(outcome.out)["phases"][4]["reason"]
+
+
+@pytest.mark.full
+def test_four_edits_of_the_real_site_give_four_true_reasons(place, first):
+    app = place / "examples" / "learn-app"
+    css = app / "src" / "css" / "custom.css"
+    reasons = []
+    source = place / "examples" / "book" / LESSON
+    source.write_bytes(source.read_bytes() + b"\nFour reasons.\n")
+    reasons.append(reason(place))
+    css.write_text(css.read_text() + "\n.four-reasons { color: teal }\n")
+    reasons.append(reason(place))
+    lockfile = place / "package-lock.json"
+    lockfile.write_text(lockfile.read_text() + "\n")
+    reasons.append(reason(place))
+    reasons.append(reason(place))
+    assert re.fullmatch(r"previous phase changed \(\w{12} → \w{12}\)", reasons[0])
+    assert reasons[1] == "changed: site sources (M src/css/custom.css)"
+    assert re.fullmatch(r"changed: lockfile \(\w{12} → \w{12}\)", reasons[2])
+    assert reasons[3] == "unchanged"
+    assert any("four-reasons" in p.read_text() for p in (app / "build").rglob("*.css"))
+
+
+@pytest.mark.full
+def test_a_real_incremental_build_equals_a_clean_one(place, first, tmp_path):
+    """Edited, added, renamed and deleted, then built on top of what was there, and from nothing."""
+    source = place / "examples" / "book"
+    (source / LESSON).write_bytes((source / LESSON).read_bytes() + b"\nIncremental.\n")
+    chapter = (source / LESSON).parent
+    shutil.copy(source / LESSON, chapter / "04-more.md")
+    assert build(place).status == 0
+    (chapter / "04-more.md").rename(chapter / "05-moved.md")
+    assert build(place).status == 0
+    app = place / "examples" / "learn-app"
+    site = {p.relative_to(app / "build"): p.read_bytes() for p in (app / "build").rglob("*") if p.is_file()}
+    for folder in (app / "build", app / "book", app / ".docusaurus", place / ".panaversity"):
+        shutil.rmtree(folder)
+    assert build(place).status == 0
+    clean = {p.relative_to(app / "build"): p.read_bytes() for p in (app / "build").rglob("*") if p.is_file()}
+    assert site.keys() == clean.keys()
+    assert [p for p in site if site[p] != clean[p]] == []

@@ -259,3 +259,71 @@ def test_S37_an_old_copy_of_the_database_behind_the_server_stops_the_next_ingest
         ingest(client, replace(source, accept_rollback=True))
         hydrate(client, replace(output, accept_rollback=True))
         assert ingest(client, source).requests == hydrate(client, output).requests == 1
+
+
+def test_S37_every_answer_of_a_change_carries_the_log_with_that_change_in_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with talking(tmp_path / "s", "auto") as tools:
+            path = LESSON.format(1)
+            made = await tools.call("create_book", book_id="bk", idempotency_key="make")
+            wrote = await tools.call("write_content", book_id="bk", path=path, content="one two")
+            edited = await tools.call(
+                "edit_content", book_id="bk", path=path, old_text="two", new_text="three",
+                expected_hash=wrote["file_hash"],
+            )  # fmt: skip
+            added = await tools.call(
+                "append_content", book_id="bk", path=path, content="!", expected_hash=edited["file_hash"]
+            )
+            back = await tools.call(
+                "restore_content", book_id="bk", path=path, revision=str(wrote["revision"]),
+                expected_hash=added["file_hash"],
+            )  # fmt: skip
+            sent = {"book_id": "bk", "asset_type": "img", "filename": "a.png", "binary_data": "eA=="}
+            upload = await tools.call("upload_asset", **sent)
+            gone = await tools.call("delete_content", book_id="bk", path=path)
+            ended = await tools.call("delete_book", book_id="bk", confirm="bk", idempotency_key="end")
+            again = await tools.call("delete_book", book_id="bk", confirm="bk", idempotency_key="end")
+            log = await tools.call("verify_audit", book_id="bk")
+        answers = [made, wrote, edited, added, back, upload, gone]
+        assert [answer["checkpoint"]["size"] for answer in answers] == [1, 2, 3, 4, 5, 6, 7]
+        assert ended["checkpoint"] == again["checkpoint"] == log["checkpoint"]
+
+    run(test)
+
+
+def test_P6_a_repeated_create_book_with_its_key_is_no_conflict(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with talking(tmp_path / "s", "auto") as tools:
+            first = await tools.call("create_book", book_id="bk", schema="docusaurus", idempotency_key="k")
+            assert await tools.call("create_book", book_id="bk", schema="docusaurus", idempotency_key="k") == first
+            other = await tools.refused("create_book", book_id="bk", schema="strict", idempotency_key="k")
+            assert (other["code"], other["name"]) == ("INVALID_ARGUMENT", "idempotency_key")
+            assert (await tools.refused("create_book", book_id="bk", idempotency_key="l"))["code"] == "CONFLICT"
+            assert (await tools.refused("create_book", book_id="bk", idempotency_key=""))["code"] == "INVALID_ARGUMENT"
+            assert first["checkpoint"]["size"] == 1
+
+    run(test)
+
+
+def test_S37_an_accepted_rollback_is_an_entry_of_the_log(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with talking(tmp_path / "s", "auto", "ci") as tools:
+            await write(tools, 3)
+            now = (await tools.call("plan_build", book_id="bk"))["checkpoint"]
+            asked = {"book_id": "bk", "accept_rollback": True}
+            honest = await tools.call("plan_build", **asked, checkpoint={k: now[k] for k in SEEN})
+            assert honest["rollback_accepted"] is False
+            seen = {"incarnation": 1, "size": now["size"] + 5, "root": digest_of(b"a log that is gone")}
+            accepted = await tools.call("plan_build", **asked, checkpoint=seen)
+            assert accepted["rollback_accepted"] is True
+            assert accepted["checkpoint"]["size"] == now["size"] + 1
+            (entry,) = (await tools.call("query_audit_log", book_id="bk", operation="accept_rollback"))["entries"]
+            assert (entry["agent_id"], entry["path"]) == ("ci", f"checkpoint:1:{seen['size']}:{seen['root']}")
+            bare = await tools.refused("plan_build", **asked)
+            assert (bare["code"], bare["name"]) == ("INVALID_ARGUMENT", "accept_rollback")
+            assert "rollback_accepted" not in await tools.call("plan_build", book_id="bk")
+
+    run(test)
+
+
+SEEN = ("incarnation", "size", "root")

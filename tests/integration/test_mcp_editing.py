@@ -152,11 +152,7 @@ def test_R7_changes_without_a_named_agent_are_refused(tmp_path: Path, tool: str)
     anyio.run(test)
 
 
-def test_history_comes_in_pages_and_a_foreign_cursor_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("panaversity_fs.api.limits.PAGE", 2)
-
+def test_history_comes_in_pages_and_a_foreign_cursor_is_refused(tmp_path: Path) -> None:
     async def test() -> None:
         async with talking(tmp_path / "s", "auto") as tools:
             where: dict[str, Any] = {"book_id": "bk", "path": LESSON}
@@ -165,7 +161,8 @@ def test_history_comes_in_pages_and_a_foreign_cursor_is_refused(
                 await tools.call("delete_content", **where)
             revisions, cursor = [], None
             while True:
-                page = await tools.call("history", **where, **({"cursor": cursor} if cursor else {}))
+                page = await tools.call("history", **where, max_results=2, **({"cursor": cursor} if cursor else {}))
+                assert page["count"] <= 2
                 revisions += [entry["revision"] for entry in page["entries"]]
                 cursor = page["next_cursor"]
                 if cursor is None:
@@ -173,5 +170,28 @@ def test_history_comes_in_pages_and_a_foreign_cursor_is_refused(
             assert revisions == [4, 3, 2, 1]
             for odd in ("abc", "LTE", "x" * 40):  # LTE is -1
                 assert (await tools.refused("history", **where, cursor=odd))["name"] == "cursor"
+
+    anyio.run(test)
+
+
+@ERAS
+def test_history_without_a_path_tells_the_revisions_of_the_book(tmp_path: Path, era: str) -> None:
+    async def test() -> None:
+        async with talking(tmp_path / "s", era) as tools:
+            where: dict[str, Any] = {"book_id": "bk"}
+            first = await tools.call("write_content", **where, path=LESSON, content="one")
+            await tools.call("plan_build", **where)
+            await tools.call("write_content", **where, path=LESSON, content="longer", expected_hash=first["file_hash"])
+            page = await tools.call("history", **where, max_results=1)
+            (newest,) = page["entries"]
+            assert (newest["revision"], newest["agent_id"], newest["modified"]) == (2, "an-agent", 1)
+            assert (newest["bytes_written"], newest["bytes_replaced"], newest["manifest_hash"]) == (6, 3, None)
+            rest = await tools.call("history", **where, max_results=1, cursor=page["next_cursor"])
+            assert [(one["revision"], one["added"], one["manifest_hash"] is None) for one in rest["entries"]] == [
+                (1, 1, False)
+            ]
+            assert rest["next_cursor"] is None
+            assert (await tools.refused("history", **where, user_id="reader"))["name"] == "user_id"
+            assert (await tools.refused("history", book_id="none"))["code"] == "NOT_FOUND"
 
     anyio.run(test)

@@ -5,11 +5,10 @@ from hypothesis import strategies as st
 
 from panaversity_builder.book.hydrate.reconcile import Found, reconcile, settle
 from panaversity_builder.book.hydrate.records import Index, Owned, Pending, parse_index, render_index
-from panaversity_builder.book.hydrate.sealed import Miss, seal, unseal
 from panaversity_builder.book.hydrate.tree import parents
-from panaversity_builder.book.hydrate.validate import _clearly_distinct
+from panaversity_builder.book.sealed import Miss, seal, unseal
 from panaversity_fs.core.digest import digest_of
-from panaversity_fs.core.paths import NameIndex
+from panaversity_fs.core.paths import NameIndex, clearly_distinct
 
 names = st.sampled_from(["a", "b", "A", "ä", "Ä", "ﬁ", "fi", "x.md", "X.md", "ß", "ss"])
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
@@ -21,7 +20,7 @@ plain_paths = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3)
 def test_F45_the_quick_look_at_names_never_says_yes_where_the_index_of_names_says_no(names):
     index = NameIndex()
     collide = any(index.add(path) for path in names)
-    assert _clearly_distinct(names) == (not collide)
+    assert clearly_distinct(names) == (not collide)
 
 
 @st.composite

@@ -2,19 +2,20 @@
 
 Every build is a witness: it keeps the last checkpoint of each book it saw, sends it with its next plan and checks the
 proof that comes back. Knows the seam and the form of what is kept; does not know where that lies. What is kept is a
-cache: damaged or missing, the next plan is believed as the first one was.
+cache, sealed with a checksum so that a damaged byte raises no false alarm: damaged or missing, the next plan is
+believed as the first one was.
 """
 
-import json
 from typing import Any
 
+from panaversity_builder.book.sealed import Miss, seal, unseal
 from panaversity_builder.client import BuildPlan, ChangesetAnswer, Scope, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.audit import Checkpoint, continues
 from panaversity_fs.core.digest import Digest, is_digest
-from panaversity_fs.core.errors import ChainBroken, InvalidArgument
+from panaversity_fs.core.errors import ChainBroken, InvalidArgument, PanaversityError
 
-FORMAT = 1
+FORMAT = 2
 _KEPT = 50
 """Logs remembered at one place; the one seen longest ago goes first."""
 
@@ -26,7 +27,7 @@ class Witness:
     """The remembered checkpoints of one place, asked about one book.
 
     ``dirty`` says that ``to_bytes`` has something new to keep. ``accept_rollback`` gives up what is remembered of the
-    book's log on this store, with a warning, and begins anew.
+    book's log on this store, with a warning, and begins anew; the server is told, for its log.
     """
 
     def __init__(self, kept: bytes | None, book_id: str, progress: Progress, *, accept_rollback: bool = False) -> None:
@@ -46,7 +47,7 @@ class Witness:
         key = (plan.store_id, self._book_id)
         if asked and asked[0] != key and key in self._kept:
             plan = _ask(server, self._book_id, known, scope, self._kept[key])
-        self._judge(key, plan)
+        self._judge(server, key, plan)
         return plan
 
     def seen(self, store_id: str) -> Checkpoint | None:
@@ -68,24 +69,35 @@ class Witness:
     def to_bytes(self) -> bytes:
         """What is to be kept."""
         logs = [{"store_id": store, **checkpoint.to_wire()} for (store, _), checkpoint in self._kept.items()]
-        return (json.dumps({"format": FORMAT, "logs": logs}, indent=1) + "\n").encode()
+        return seal({"format": FORMAT, "logs": logs}, readable=True)
 
     def _latest(self) -> tuple[_Key, Checkpoint] | None:
         ours = [item for item in self._kept.items() if item[0][1] == self._book_id]
         return ours[-1] if ours else None
 
-    def _judge(self, key: _Key, plan: BuildPlan) -> None:
+    def _judge(self, server: Server, key: _Key, plan: BuildPlan) -> None:
         old, now = self._kept.get(key), plan.checkpoint
         if old is not None and self._accept:
             if now != old:
                 size = f"{now.size} entries now" if now else "none now"
                 self._progress.warn(f"audit: what was known of the log of {self._book_id} is given up: {size}")
+                if now is not None:
+                    self._own_up(server, old, plan)
             del self._kept[key]
             self._accept, self.dirty = False, True
         elif old is not None:
             self._compare(old, now, plan)
         if now is not None and now.book_id == self._book_id:
             self._remember(key, now)
+
+    def _own_up(self, server: Server, old: Checkpoint, plan: BuildPlan) -> None:
+        """Have the server write down that we go on (DESIGN 9). Ours stands whatever comes of it."""
+        seen = {"incarnation": old.incarnation, "size": old.size, "root": old.root}
+        asked = {"target_manifest_hash": plan.manifest_hash, "checkpoint": seen, "accept_rollback": True}
+        try:
+            server.call("plan_build", {"book_id": self._book_id, **asked})
+        except PanaversityError as fault:
+            self._progress.warn(f"audit: the server's log of {self._book_id} does not tell of it ({fault.code})")
 
     def _compare(self, old: Checkpoint, now: Checkpoint | None, plan: BuildPlan) -> None:
         if now is None or now.book_id != self._book_id:
@@ -123,11 +135,11 @@ def _ask(server: Server, book_id: str, known: Digest | None, scope: Scope, seen:
 
 def _parse(data: bytes | None) -> dict[_Key, Checkpoint]:
     try:
-        body = json.loads(data or b"")
+        body = unseal(data or b"")
         if body["format"] != FORMAT:
             return {}
         return {(str(log["store_id"]), str(log["book_id"])): _checkpoint(log) for log in body["logs"]}
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (Miss, ValueError, TypeError, KeyError):
         return {}
 
 

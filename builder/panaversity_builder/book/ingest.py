@@ -8,20 +8,14 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from panaversity_builder.book.ingest_plan import (
-    IngestPlan,
-    Wishes,
-    after,
-    allowed_deletes,
-    plan_ingest,
-    require_few_deletes,
-    require_peace,
-)
+from panaversity_builder.book.ingest_limits import allowed_deletes, require_few_deletes, require_peace
+from panaversity_builder.book.ingest_plan import IngestPlan, Wishes, after, plan_ingest
 from panaversity_builder.book.ingest_send import Sending
 from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.mapping import Refusal
+from panaversity_builder.book.selection import EVERYTHING, Selection
 from panaversity_builder.book.source import READS, SourceChanged, SourceTree, scan
 from panaversity_builder.client import ChangesetAnswer, Server
 from panaversity_builder.progress import SILENT, Progress
@@ -31,6 +25,9 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import require_book_id
 from panaversity_fs.core.schema import Schema
 
+Via = Literal["bulk", "tools"]
+"""How bytes travel: in one changeset over the data plane, or file by file through MCP tools."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
@@ -38,7 +35,8 @@ class IngestOptions:
 
     ``max_deletes`` is "N" or "P%"; ``overwrite`` lets the source win over other people's edits; ``schema`` and
     ``numbering`` None leave the choice to the book, then to the source. ``accept_rollback`` gives up what was
-    remembered of the book's audit log.
+    remembered of the book's audit log. ``files`` limits the ingest to some source paths. ``via`` tools goes with a
+    ``ToolServer``: every file is a commit of its own, and the last ingest is remembered here instead of in the book.
     """
 
     book_id: str
@@ -50,6 +48,8 @@ class IngestOptions:
     schema: Schema | None = None
     numbering: Numbering | None = None
     accept_rollback: bool = False
+    files: Selection = EVERYTHING
+    via: Via = "bulk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class IngestFile:
 class IngestResult:
     """What an ingest did, or would do when ``dry_run``; ``revision`` and ``manifest_hash`` are the book's afterwards.
 
-    ``moved`` counts paths renamed by a change of numbering; they are in no other count.
+    ``moved`` counts paths renamed by a change of numbering; they are in no other count. ``previous_manifest_hash`` is
+    the book's as it was found. With ``--files`` every count is of what was asked for.
     """
 
     book_id: str
@@ -80,6 +81,8 @@ class IngestResult:
     kept_files: tuple[str, ...]
     ignored_files: tuple[Refusal, ...] = field(repr=False)
     requests: int = 0
+    previous_manifest_hash: Digest | None = None
+    via: Via = "bulk"
 
     @property
     def changed(self) -> int:
@@ -96,6 +99,7 @@ class IngestResult:
             "schema_version": 1,
             "book_id": self.book_id,
             "manifest_hash": self.manifest_hash,
+            "previous_manifest_hash": self.previous_manifest_hash,
             "revision": self.revision,
             **{change: self.count(change) for change in ("added", "updated", "deleted")},
             "unchanged": self.unchanged,
@@ -106,6 +110,7 @@ class IngestResult:
             "numbering": self.numbering,
             "moved": self.moved,
             "requests": self.requests,
+            "via": self.via,
             "diverged_files": list(self.diverged_files),
             "kept_files": list(self.kept_files),
             "ignored_files": [ignored.to_json() for ignored in self.ignored_files],
@@ -130,7 +135,12 @@ def ingest(
     allowed_deletes(options.max_deletes, 0)
     before = server.traffic.requests
     state = IngestState(
-        options.state_dir, options.book_id, options.source_dir, progress, accept_rollback=options.accept_rollback
+        options.state_dir,
+        options.book_id,
+        options.source_dir,
+        progress,
+        accept_rollback=options.accept_rollback,
+        read_only=options.dry_run,
     )
     for left in reversed(range(READS)):
         tree = scan(options.source_dir, state.marks, progress=progress, clock=clock)
@@ -157,7 +167,7 @@ def _ingest(
     progress: Progress,
     new_key: Callable[[], str],
 ) -> IngestResult:
-    wishes = Wishes(options.numbering, options.schema, options.overwrite)
+    wishes = Wishes(options.numbering, options.schema, options.overwrite, options.files)
     plan = plan_ingest(server, options.book_id, tree, state, wishes, progress)
     require_peace(plan, options.book_id)
     if options.dry_run:
@@ -165,12 +175,16 @@ def _ingest(
             progress.warn("ingest: without --dry-run this would be refused: too many files would be deleted")
         return _result(options, plan, tree, None)
     require_few_deletes(plan, options.book_id, options.max_deletes)
-    sending = Sending(server, options.book_id, plan, tree, state, progress, new_key)
+    by_tools = options.via == "tools"
+    sending = Sending(server, options.book_id, plan, tree, state, progress, new_key, by_tools)
     moved = sending.renumber()
     answer = sending.commit() or moved
     expected = render(after(plan))
     told = answer.manifest_hash if answer else plan.plan.manifest_hash
-    state.remember(expected if digest_of(expected) == told else None, plan.source_text)
+    state.answered()  # also what an interrupted run had sent: it is in the book, or was never needed
+    state.remember(expected if digest_of(expected) == told else None, render(plan.base))
+    if by_tools:
+        state.keep_base(plan.plan, plan.base)
     return _result(options, plan, tree, answer)
 
 
@@ -191,5 +205,7 @@ def _result(options: IngestOptions, plan: IngestPlan, tree: SourceTree, answer: 
         files=tuple(sorted(written + deleted, key=lambda file: file.path)),
         diverged_files=decision.diverged,
         kept_files=decision.kept,
-        ignored_files=tuple(tree.ignored),
+        ignored_files=tuple(ignored for ignored in tree.ignored if ignored.source in options.files),
+        via=options.via,
+        previous_manifest_hash=plan.plan.manifest_hash,
     )

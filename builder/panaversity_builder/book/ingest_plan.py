@@ -6,32 +6,34 @@ Asks the server for the plan and, when it must, for manifest texts; decides and 
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.mapping import Mapped, Refusal, detect_numbering, map_tree
+from panaversity_builder.book.selection import EVERYTHING, Selection
 from panaversity_builder.book.source import SourceTree
-from panaversity_builder.book.three_way import Decision, decide
+from panaversity_builder.book.three_way import Decision, decide, going_back, settled
 from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest, digest_of, short
-from panaversity_fs.core.errors import Conflict, HashMismatch, InvalidArgument, NotFound, SchemaViolation, SourceRefused
+from panaversity_fs.core.errors import HashMismatch, InvalidArgument, NotFound, SchemaViolation, SourceRefused
 from panaversity_fs.core.manifest import Entries, parse, render
 from panaversity_fs.core.mapping import Numbering, decode, encode
 from panaversity_fs.core.paths import shown
 from panaversity_fs.core.schema import Schema
 
-FREE_DELETES: Final = 10
-FREE_PERCENT: Final = 10
-
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the caller asked for beyond the obvious; None leaves the choice to book and source."""
+    """What the caller asked for beyond the obvious; None leaves the choice to book and source.
+
+    ``files`` limits everything to some source paths; ``operation`` is who asks, for the words of an error.
+    """
 
     numbering: Numbering | None = None
     schema: Schema | None = None
     overwrite: bool = False
+    files: Selection = EVERYTHING
+    operation: str = "ingest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class IngestPlan:
     """Everything that is to happen, in book paths of the numbering ``numbering``.
 
     ``before`` is the book in its old paths when a change of numbering moves any of them; ``book`` and ``last`` are told
-    in new paths then. ``last`` is None when nobody ingested yet. ``origin`` leads from a book path to its source path.
+    in new paths then. ``last`` is None when nobody ingested yet; ``last_is_ours`` says that the server does not know it
+    (it is remembered here, after an ingest by tools). ``origin`` leads from a book path to its source path. ``among``
+    holds the paths that were asked for (None: all); the decision is about these only.
     """
 
     plan: BuildPlan
@@ -51,10 +55,13 @@ class IngestPlan:
     origin: Mapping[str, str]
     before: Entries | None
     decision: Decision
+    last_is_ours: bool
+    among: frozenset[str] | None
 
     @property
-    def source_text(self) -> bytes:
-        return render(self.source)
+    def base(self) -> Entries:
+        """The last ingest once this plan is carried out: the source, as far as it was asked for."""
+        return self.source if self.among is None else settled(self.source, after(self), self.last or {}, self.among)
 
 
 def plan_ingest(
@@ -62,21 +69,29 @@ def plan_ingest(
 ) -> IngestPlan:
     """One request when nothing odd happened: ask, map, decide. Raises ``SourceRefused`` or ``SchemaViolation``.
 
-    Conflicts and mass deletion are in the answer; ``require_peace`` and ``require_few_deletes`` judge them.
+    Conflicts and mass deletion are in the answer; ``book.ingest_limits`` judges them.
     """
     known = _known(tree, state, wishes)
     plan = state.witness.plan(server, digest_of(known) if known is not None else None)
     numbering = wishes.numbering or plan.numbering or detect_numbering(tree.files)
     schema = wishes.schema or plan.schema or Schema.DOCUSAURUS
     mapped = map_tree(tree.files, numbering, schema)
-    _require_places(tree, mapped, plan, schema)
+    _require_places(tree, mapped, plan, schema, wishes)
     source = {book_path: tree.files[path].digest for path, book_path in mapped.paths.items()}
     book = book_entries(server, book_id, plan, known)
-    last = _last_ingest(server, book_id, plan, source, book, state, progress)
+    own = state.own_base(plan)
+    last = own if own is not None else _last_ingest(server, book_id, plan, source, book, state, progress)
     before: Entries | None = None
     if plan.numbering is not None and plan.numbering != numbering:
         before, book = book, renumbered(book, plan.numbering, numbering)
         last = None if last is None else renumbered(last, plan.numbering, numbering)
+    among = _among(tree, numbering, wishes, source.keys() | book.keys() | (last or {}).keys())
+    asked = [entries if among is None else _some(entries, among) for entries in (source, book, last or {})]
+    decision = decide(*asked, overwrite=wishes.overwrite)
+    seen = _seen(state, plan) if decision.changes and before is None else None
+    if seen is not None:
+        back = going_back(decision, source, book, last or {}, seen)
+        _warn_of_going_back([decode(path, numbering) or path for path in back], book_id, wishes, progress)
     return IngestPlan(
         plan=plan,
         numbering=numbering,
@@ -86,8 +101,53 @@ def plan_ingest(
         last=last,
         origin={book_path: path for path, book_path in mapped.paths.items()},
         before=before if before != book else None,
-        decision=decide(source, book, last or {}, overwrite=wishes.overwrite),
+        decision=decision,
+        last_is_ours=own is not None,
+        among=among,
     )
+
+
+def _seen(state: IngestState, plan: BuildPlan) -> Entries | None:
+    """The book as this checkout saw it last; None when it is still that, or nobody knows."""
+    if state.book is None or digest_of(state.book) == plan.manifest_hash:
+        return None
+    try:
+        return parse(state.book, "ingest")
+    except HashMismatch:
+        return None
+
+
+def _warn_of_going_back(paths: list[str], book_id: str, wishes: Wishes, progress: Progress) -> None:
+    """The book has one last ingest, whoever ran it: a checkout that lags looks like one that changed its mind."""
+    if not paths:
+        return
+    first = ", ".join(map(shown, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    behind = "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
+    progress.warn(
+        f"{wishes.operation}: {book_id}: {behind} as this checkout last saw the book, which others have "
+        f"changed since: {first}. An ingest puts the older text back; if that is not meant, update the source first "
+        "(git pull)"
+    )
+
+
+def _some(entries: Entries, among: Collection[str]) -> dict[str, Digest]:
+    return {path: digest for path, digest in entries.items() if path in among}
+
+
+def _among(tree: SourceTree, numbering: Numbering, wishes: Wishes, paths: Collection[str]) -> frozenset[str] | None:
+    """The book paths that were asked for; None for all. Raises ``InvalidArgument`` for a name that means nothing."""
+    if wishes.files.whole:
+        return None
+    sources = {path: decode(path, numbering) or path for path in paths}
+    others = [refusal.source for refusal in (*tree.ignored, *tree.refused)]
+    if unknown := wishes.files.of_nothing([*sources.values(), *tree.files, *others]):
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise InvalidArgument(
+            wishes.operation, "--files", f"neither on disk nor in the book: {', '.join(map(shown, unknown[:3]))}{more}",
+            "Check the spelling; names are read from the current folder, then from --source-dir", name="files",
+            files=list(map(shown, unknown)),
+        )  # fmt: skip
+    return frozenset(path for path, source in sources.items() if source in wishes.files)
 
 
 def _known(tree: SourceTree, state: IngestState, wishes: Wishes) -> bytes | None:
@@ -102,21 +162,24 @@ def _known(tree: SourceTree, state: IngestState, wishes: Wishes) -> bytes | None
     return render({book_path: tree.files[path].digest for path, book_path in paths.items()})
 
 
-def _require_places(tree: SourceTree, mapped: Mapped, plan: BuildPlan, schema: Schema) -> None:
-    refused = [*tree.refused, *mapped.refused]
+def _require_places(tree: SourceTree, mapped: Mapped, plan: BuildPlan, schema: Schema, wishes: Wishes) -> None:
+    """Judge what was asked for. What lies in a folder that cannot be read is not known to be gone, so it counts too."""
+    refused = [r for r in tree.refused if wishes.files.touches(r.source)]
+    refused += [r for r in mapped.refused if r.source in wishes.files]
+    misfits = [r for r in mapped.misfits if r.source in wishes.files]
     if refused:
         raise SourceRefused(
-            "ingest", shown(tree.root), f"{_files(refused)} cannot be taken: {_listed(refused)}",
+            wishes.operation, shown(tree.root), f"{_files(refused)} cannot be taken: {_listed(refused)}",
             "Rename or remove what is listed, or name it in .bookignore", refused=[r.to_json() for r in refused],
         )  # fmt: skip
-    if mapped.misfits:
+    if misfits:
         narrowing = plan.schema is not None and plan.schema != schema
         raise SchemaViolation(
-            "ingest", shown(tree.root),
-            f"{_files(mapped.misfits)} {'have' if len(mapped.misfits) > 1 else 'has'} no place in a {schema} book: "
-            f"{_listed(mapped.misfits)}",
+            wishes.operation, shown(tree.root),
+            f"{_files(misfits)} {'have' if len(misfits) > 1 else 'has'} no place in a {schema} book: "
+            f"{_listed(misfits)}",
             "Leave out --schema strict" if narrowing or plan.schema is None else "Say --schema docusaurus to widen it",
-            refused=[r.to_json() for r in mapped.misfits],
+            refused=[r.to_json() for r in misfits],
         )  # fmt: skip
 
 
@@ -189,56 +252,6 @@ def renumbered(entries: Entries, old: Numbering, new: Numbering) -> dict[str, Di
             )
         moved[target] = digest
     return moved
-
-
-def require_peace(plan: IngestPlan, book_id: str) -> None:
-    """Raise ``Conflict`` with every path that both sides changed (FR-203: a person resolves it)."""
-    if not plan.decision.conflicts:
-        return
-    conflicts = [
-        {
-            "path": path,
-            "source": plan.origin.get(path),
-            "code": "CONFLICT",
-            "expected_hash": (plan.last or {}).get(path),
-            "current_hash": plan.book.get(path),
-            "source_hash": plan.source.get(path),
-        }
-        for path in plan.decision.conflicts
-    ]
-    first = ", ".join(shown(path) for path in plan.decision.conflicts[:3])
-    more = f" and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
-    raise Conflict(
-        "ingest", book_id, f"changed in the source and in the book since the last ingest: {first}{more}",
-        "Nothing was written. Merge the book's text into the source, or say --overwrite to let the source win",
-        conflicts=conflicts,
-    )  # fmt: skip
-
-
-def require_few_deletes(plan: IngestPlan, book_id: str, max_deletes: str | None) -> None:
-    """Raise ``SourceRefused`` when more files would go than allowed (D10, F47)."""
-    deletes, held = plan.decision.deletes, len(plan.book)
-    if len(deletes) > allowed_deletes(max_deletes, held):
-        raise SourceRefused(
-            "ingest", book_id, f"{len(deletes)} of {held} files would be deleted",
-            f"Check --source-dir; if it is right, say --max-deletes {len(deletes)}",
-            deleted=list(deletes), limit=allowed_deletes(max_deletes, held),
-        )  # fmt: skip
-
-
-def allowed_deletes(max_deletes: str | None, held: int) -> int:
-    """How many of ``held`` files may go: "N", "P%", or None for max(10, 10 %). Raises ``InvalidArgument``."""
-    if max_deletes is None:
-        return max(FREE_DELETES, held * FREE_PERCENT // 100)
-    number = max_deletes.removesuffix("%")
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise InvalidArgument(
-            "ingest",
-            "--max-deletes",
-            f"{shown(max_deletes)!r} is no limit",
-            "Give a number of files, or a percentage as 25%",
-        )
-    return int(number) if number == max_deletes else held * int(number) // 100
 
 
 def after(plan: IngestPlan) -> dict[str, Digest]:

@@ -34,6 +34,8 @@ class Sending:
     state: IngestState
     progress: Progress
     new_key: Callable[[], str]
+    by_tools: bool = False
+    """Whoever sends by tools cannot tell the server the last ingest: it is remembered here."""
     _paths: dict[Digest, str] = field(init=False)
     """Where in the source the bytes of a digest can be read."""
     _texts: dict[Digest, bytes] = field(init=False, default_factory=dict)
@@ -61,7 +63,9 @@ class Sending:
         plan = self.plan
         schema = None if plan.plan.schema == plan.schema else plan.schema
         numbering = None if plan.before is not None or plan.plan.numbering == plan.numbering else plan.numbering
-        if not (schema or numbering or plan.decision.changes or plan.last != plan.source or plan.last is None):
+        base = plan.base
+        known = plan.last is not None and plan.last == base and (self.by_tools or not plan.last_is_ours)
+        if known and not (schema or numbering or plan.decision.changes):
             return None
         wanted = {plan.source[path] for path in plan.decision.writes} - set(plan.book.values())
         large = {digest for digest in wanted if self._size(digest) > LARGE}
@@ -71,11 +75,16 @@ class Sending:
             operations=self._operations(plan.book, after(plan), {d: self._size(d) for d in self._paths}),
             schema=schema,
             numbering=numbering,
-            ingest_manifest=self._named(plan.source),
+            ingest_manifest=self._named(base),
             operation="ingest",
         )
-        text = set() if after(plan) == plan.source else {digest_of(plan.source_text)}
-        return self._send(changeset, (wanted - large) | text)
+        text = set() if after(plan) == base else {changeset.ingest_manifest}
+        return self._send(changeset, {*(wanted - large), *text})
+
+    def settle(self, base: Entries) -> ChangesetAnswer:
+        """A changeset of no operations: the book learns what counts as the last ingest from now on."""
+        changeset = Changeset(operations=(), ingest_manifest=self._named(base), operation="ingest")
+        return self._send(changeset, () if base == self.plan.book else {changeset.ingest_manifest})
 
     def _operations(self, now: Entries, wanted: Entries, sizes: dict[Digest, int]) -> tuple[Operation, ...]:
         """What leads from one manifest to another, each under the condition that nobody wrote there meanwhile."""

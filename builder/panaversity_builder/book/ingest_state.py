@@ -1,8 +1,9 @@
-"""What an ingest remembers on this machine: stat cache, manifest texts, audit checkpoints, and the changeset
-whose answer is still out.
+"""What an ingest remembers on this machine: stat cache, manifest texts, audit checkpoints, the changeset whose answer
+is still out, and the last ingest where no server could be told of it.
 
 Knows files; does not know servers. Everything here is a cache: a text counts only under its own hash, what is
-missing or damaged costs time and nothing else, and a folder that cannot be written is a warning.
+missing or damaged costs time, or makes a change look like a conflict, and nothing else; a folder that cannot be
+written is a warning.
 """
 
 import hashlib
@@ -13,16 +14,20 @@ from typing import Final
 
 from panaversity_builder.book.checkpoints import Witness
 from panaversity_builder.book.stat_cache import StatCache
+from panaversity_builder.client import BuildPlan
 from panaversity_builder.durable import write_beside
 from panaversity_builder.progress import Progress
 from panaversity_builder.state_folder import make_state_folder
 from panaversity_fs.core.digest import Digest, digest_of
+from panaversity_fs.core.errors import HashMismatch
+from panaversity_fs.core.manifest import Entries, parse, render
 
 MARKS: Final = "stat.json"
 BOOK: Final = "book.txt"
 SOURCE: Final = "source.txt"
 PENDING: Final = "pending.json"
 CHECKPOINTS: Final = "checkpoints.json"
+BASE: Final = "base.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,25 @@ class Pending:
     revision: int
 
 
+def _standing(plan: BuildPlan) -> list[object]:
+    """What must be as it was for a base of our own to be the newest: store, life of the book, what the server knows."""
+    return [plan.store_id, plan.incarnation, plan.ingest_manifest]
+
+
 class IngestState:
-    """The memory of one source folder for one book, below ``STATE_DIR/ingest/``."""
+    """The memory of one source folder for one book, below ``STATE_DIR/ingest/``; of a dry run nothing is kept."""
 
     def __init__(
-        self, state_dir: str, book_id: str, source_dir: str, progress: Progress, *, accept_rollback: bool = False
+        self,
+        state_dir: str,
+        book_id: str,
+        source_dir: str,
+        progress: Progress,
+        *,
+        accept_rollback: bool = False,
+        read_only: bool = False,
     ) -> None:
-        self._state_dir = state_dir
+        self._state_dir, self._read_only = state_dir, read_only
         self._progress = progress
         where = hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]
         self._folder = os.path.join(state_dir, "ingest", f"{book_id}-{where}")
@@ -67,12 +84,30 @@ class IngestState:
         if self.witness.dirty and self._write(CHECKPOINTS, self.witness.to_bytes()):
             self.witness.dirty = False
 
-    def remember(self, book: bytes | None, source: bytes) -> None:
-        """Keep the book's manifest, if it is known, and the source's; unchanged files are not written again."""
+    def remember(self, book: bytes | None, base: bytes) -> None:
+        """Keep the book's manifest, if it is known, and the last ingest's; unchanged files are not written again."""
         if book is not None and book != self.book:
             self._write(BOOK, book)
-        if source != (self.book if book is None else book) and source != self._source:
-            self._write(SOURCE, source)
+        if base != (self.book if book is None else book) and base != self._source:
+            self._write(SOURCE, base)
+
+    def own_base(self, plan: BuildPlan) -> Entries | None:
+        """The last ingest as remembered here, if nobody told the server a newer one since; None when there is none."""
+        try:
+            body = json.loads(self._read(BASE) or b"")
+            text = str(body["text"]).encode()
+            if body["of"] == _standing(plan) and body["sha256"] == digest_of(text):
+                return parse(text, "ingest")
+        except (ValueError, TypeError, KeyError, RecursionError, HashMismatch):
+            pass
+        return None
+
+    def keep_base(self, plan: BuildPlan, base: Entries) -> None:
+        """Remember the last ingest here, as long as the server's own stays what this plan says."""
+        text = render(base)
+        body = {"of": _standing(plan), "sha256": digest_of(text), "text": text.decode()}
+        if (data := json.dumps(body).encode()) != self._read(BASE):
+            self._write(BASE, data)
 
     def forget_marks(self) -> None:
         """Believe no file any more: something in the cache was not true."""
@@ -106,6 +141,8 @@ class IngestState:
             return None
 
     def _write(self, name: str, data: bytes) -> bool:
+        if self._read_only:
+            return False
         try:
             make_state_folder(self._state_dir)
             os.makedirs(self._folder, exist_ok=True)

@@ -1,23 +1,20 @@
-"""A whole source tree as a book: which names are ignored, how folders are numbered, where every file is kept.
+"""A whole source tree as a book: how folders are numbered, where every file is kept.
 
-PURE: lists of paths in, a mapping or refusals out (DESIGN 4). The bijection of one path is ``core.mapping``'s; disks
-and servers are unknown here.
+PURE: lists of paths in, a mapping or refusals out (DESIGN 4). The bijection of one path is ``core.mapping``'s; disks,
+servers and what is ignored (``book.ignore``) are unknown here.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import translate
 
 from panaversity_fs.core.errors import SourceRefused
 from panaversity_fs.core.mapping import Numbering, encode
-from panaversity_fs.core.paths import NameIndex, path_fault, shown
+from panaversity_fs.core.paths import NameIndex, clearly_distinct, path_fault, shown
 from panaversity_fs.core.schema import Schema, schema_fault
 
-IGNORE_FILE = ".bookignore"
 _LEADING = re.compile(r"[0-9]{2}-.+", re.DOTALL)
 _TRAILING = re.compile(r".+-[0-9]{2}", re.DOTALL)
-_DEBRIS = frozenset({"node_modules", "Thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,82 +35,6 @@ class Mapped:
     paths: dict[str, str]
     refused: tuple[Refusal, ...]
     misfits: tuple[Refusal, ...]
-
-
-class IgnoreRules:
-    """The built-in ignored names and those of one ``.bookignore`` (DESIGN 4.5).
-
-    A line is a pattern with ``*``, ``?`` and ``[…]``; with a slash inside or in front it is read from the root
-    (``**`` stands for any folders), else it matches a name anywhere; a slash behind it means folders only; ``#``
-    begins a comment.
-    """
-
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._names: list[tuple[re.Pattern[str], bool]] = []
-        self._paths: list[tuple[tuple[re.Pattern[str] | None, ...], bool]] = []
-        for pattern in patterns:
-            folders_only, body = pattern.endswith("/"), pattern.rstrip("/")
-            if "/" in body:
-                steps = tuple(None if s == "**" else re.compile(translate(s)) for s in body.lstrip("/").split("/"))
-                self._paths.append((steps, folders_only))
-            else:
-                self._names.append((re.compile(translate(body)), folders_only))
-
-    @classmethod
-    def parse(cls, text: str) -> "IgnoreRules":
-        """Read a ``.bookignore``. Raises ``SourceRefused`` for ``!patterns``, which this file does not know."""
-        patterns = []
-        for number, line in enumerate(text.splitlines(), 1):
-            pattern = line.strip()
-            if pattern.startswith("!"):
-                raise SourceRefused(
-                    "ingest", f"{IGNORE_FILE} line {number}", "takes something back with !",
-                    "List what is to be ignored only", line=number,
-                )  # fmt: skip
-            if pattern.strip("/") and not pattern.startswith("#"):
-                patterns.append(pattern)
-        return cls(patterns)
-
-    def reason(self, path: str, is_folder: bool) -> str | None:
-        """Why this path is ignored, or None. Its folders are not judged again: who walks a tree never enters them."""
-        name = path.rpartition("/")[2]
-        if name.startswith("."):
-            return "begins with a dot"
-        if name in _DEBRIS or name.endswith(("~", ".swp")):
-            return "is a working file"
-        if any(rule.match(name) for rule, folders in self._names if is_folder or not folders):
-            return f"is named in {IGNORE_FILE}"
-        steps = path.split("/")
-        if any(_matches(rule, steps) for rule, folders in self._paths if is_folder or not folders):
-            return f"is named in {IGNORE_FILE}"
-        return None
-
-
-def _matches(rule: Sequence[re.Pattern[str] | None], steps: Sequence[str]) -> bool:
-    """Pattern steps against path steps; a ``**`` (None) takes any number. Linear states, no backtracking."""
-    states = {0}
-    for step in steps:
-        states = _skipped(rule, states)
-        following = set()
-        for state in states:
-            if state < len(rule):
-                pattern = rule[state]
-                if pattern is None:
-                    following.add(state)
-                elif pattern.match(step):
-                    following.add(state + 1)
-        states = following
-    return len(rule) in _skipped(rule, states)
-
-
-def _skipped(rule: Sequence[re.Pattern[str] | None], states: set[int]) -> set[int]:
-    """The states themselves and those reached by letting a ``**`` stand for nothing."""
-    reached = set(states)
-    for state in sorted(states):
-        while state < len(rule) and rule[state] is None:
-            state += 1
-            reached.add(state)
-    return reached
 
 
 def detect_numbering(sources: Iterable[str]) -> Numbering:
@@ -143,10 +64,11 @@ def map_tree(sources: Iterable[str], numbering: Numbering | None, schema: Schema
     paths: dict[str, str] = {}
     refused: list[Refusal] = []
     misfits: list[Refusal] = []
-    names, origin = NameIndex(), dict[str, str]()
-    for source in sorted(sources):
+    ordered, origin = sorted(sources), dict[str, str]()
+    names = None if clearly_distinct(ordered) else NameIndex()
+    for source in ordered:
         book_path, reason = _place(source, numbering)
-        if reason is None:
+        if reason is None and names is not None:
             reason = names.add(source)
         if reason is None and book_path in origin:
             reason = f"would be kept as {book_path}, where {origin[book_path]} is kept"

@@ -7,15 +7,17 @@ Knows what a phase of a book is, what goes in and what comes out. Does not know 
 """
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from panaversity_builder.book.report import Report
+from panaversity_builder.book.remote_site import RemoteSite, SharedRecords, SitePlace
+from panaversity_builder.book.report import PhaseLog, Report, run_of
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.site_phase import SitePhase, build_lock, site_build_dir
-from panaversity_builder.book.trees import docs_digest
-from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult, Step, run_lifecycle
+from panaversity_builder.book.trees import Marks, docs_marks, marks_digest
+from panaversity_builder.client import SiteCache
+from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult, Records, Step, run_lifecycle
 from panaversity_builder.lifecycle import Lifecycle, Phase
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_builder.snapshots import RecordFiles
@@ -57,6 +59,8 @@ class Hydrated(Protocol):
     @property
     def numbering(self) -> Numbering | None: ...
     @property
+    def target(self) -> Mapping[str, Digest]: ...
+    @property
     def manifest_hash(self) -> Digest: ...
     def to_json(self) -> dict[str, object]: ...
 
@@ -66,12 +70,14 @@ class Doors:
     """The four volatile phases as calls, bound to one book, one source and one server.
 
     ``scan`` answers the digest of the source tree as found; ``hydrate`` is told whether to start from nothing.
+    ``site_cache`` is where the team's built sites are, None for a build that does without them.
     """
 
     scan: Callable[[], str]
     ingest: Callable[[], Ingested]
     plan: Callable[[], Planned]
     hydrate: Callable[[bool], Hydrated]
+    site_cache: SiteCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class BuildOptions:
 
 @dataclass(slots=True)
 class BookBuild:
-    """One run of the book's lifecycle, and what its phases answered so far."""
+    """One run of the book's lifecycle, and what its phases answered so far. ``report`` is filled, also by a failure."""
 
     options: BuildOptions
     doors: Doors
@@ -103,68 +109,72 @@ class BookBuild:
     planned: Planned | None = None
     hydrated: Hydrated | None = None
     results: list[PhaseResult] = field(default_factory=list)
+    report: Report = field(default_factory=lambda: Report(None, ""))
 
     def run(self, listen: Callable[[PhaseEvent], None]) -> Report:
-        """Settle the phases, write the run report (also of a build that fails) and answer it.
+        """Settle the phases and answer the report of the run, which is filled too when a phase fails.
 
         Raises what ``run_lifecycle`` raises, and ``OutputLocked`` while another build of this site runs.
         """
-        started, began = self.clock.now(), self.clock.stopwatch()
-        report = Report(self.options.book_id, started.isoformat(timespec="seconds"), status="failed")
-        with build_lock(self.options.build_dir, self.options.site.folder) as lock:
-            try:
-                report.phases = self._settle(listen, lock)
-                report.status = "done"
-            finally:
-                self._fill(report, self.clock.stopwatch() - began)
-                self._write(report)
-        return report
+        self.report.book_id = self.options.book_id
+        self.report.started_at = self.clock.now().isoformat(timespec="seconds")
+        heard = PhaseLog()
 
-    def _write(self, report: Report) -> None:
-        try:
-            report.write(self.options.state_dir)
-        except OSError as error:
-            self.progress.warn(f"build: no report is written ({error})")
+        def both(event: PhaseEvent) -> None:
+            heard.hear(event)
+            listen(event)
+
+        with (
+            run_of(self.report, self.clock.stopwatch),
+            build_lock(self.options.build_dir, self.options.site.folder) as lock,
+        ):
+            try:
+                self._settle(both, lock)
+            finally:
+                self._fill(heard.rows(self.results))
+        return self.report
 
     def _settle(self, listen: Callable[[PhaseEvent], None], lock: int) -> list[PhaseResult]:
         records = book_records(self.options.build_dir, self.progress)
         forced = {BOOK.find(word).id for word in self.options.rebuild}
-        self.results = run_lifecycle(
+        site = SitePhase(
+            self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress, lock
+        )
+        return run_lifecycle(
             BOOK,
-            self._steps(records, lock, full=HYDRATE.id in forced),
-            records,
+            self._steps(site, full=HYDRATE.id in forced),
+            self._shared(records, site, forced=DOCUSAURUS.id in forced),
             rebuild=self.options.rebuild,
             until=self.options.until,
             listen=listen,
             clock=self.clock,
+            results=self.results,
         )
-        return self.results
 
-    def _fill(self, report: Report, seconds: float) -> None:
-        report.build_total_seconds = seconds
+    def _fill(self, phases: Sequence[Mapping[str, object]]) -> None:
         if self.ingested is not None:
-            body = self.ingested.to_json()
-            report.ingest_files_changed = sum(_count(body, word) for word in ("added", "updated", "deleted"))
-            report.manifest_hash = self.ingested.manifest_hash
+            self.report.ingested(self.ingested.to_json())
         if self.hydrated is not None:
-            body = self.hydrated.to_json()
-            report.manifest_hash = self.hydrated.manifest_hash
-            report.mode, report.reason = _text(body, "mode"), _text(body, "reason")
-            report.hydrate_files_downloaded = _count(body, "hydrate_files_downloaded")
-            report.hydrate_bytes_transferred = _count(body, "hydrate_bytes_transferred")
+            self.report.hydrated(self.hydrated.to_json())
+        self.report.settled(phases)
+        site = book_records(self.options.build_dir).latest(DOCUSAURUS.id)
+        node = site.document.inputs.get("node") if site else None
+        tools = {"panaversity": self.options.builder_version} | ({"node": node} if node else {})
+        self.report.versions = {**self.report.versions, **tools}
 
-    def _steps(self, records: RecordFiles, lock: int, full: bool) -> list[Step]:
-        author, ingest, plan_build, hydrate, docusaurus = BOOK.phases
-        site = SitePhase(
-            self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress, lock
-        )
-        return [
-            Step(author, self.doors.scan),
-            Step(ingest, self._ingest),
-            Step(plan_build, self._plan),
-            Step(hydrate, lambda: self._hydrate(full)),
-            Step(docusaurus, site.run, site.inputs, site.check),
-        ]
+    def _shared(self, records: RecordFiles, site: SitePhase, forced: bool) -> Records:
+        """The records of this project, and behind them the team's, where there is a cache."""
+        if self.doors.site_cache is None:
+            return records
+        place = SitePlace(self.options.book_id, self.options.site.docs, self.options.site.built, self.options.build_dir)
+        site.remote = RemoteSite(self.doors.site_cache, place, self._target, site.kept, self.progress)
+        return SharedRecords(records, site.remote, DOCUSAURUS.id, lambda record: site.look(record).there, forced)
+
+    def _target(self) -> Mapping[str, Digest]:
+        return self.hydrated.target if self.hydrated is not None else {}
+
+    def _steps(self, site: SitePhase, full: bool) -> list[Step]:
+        return book_steps(site, self.doors.scan, self._ingest, self._plan, lambda: self._hydrate(full))
 
     def _ingest(self) -> str:
         self.ingested = self.doors.ingest()
@@ -179,22 +189,38 @@ class BookBuild:
         return docs_output(self.options.site.docs, self.hydrated.numbering)
 
 
+def _not_run() -> str:
+    raise AssertionError("these steps are for looking ahead only")
+
+
+def book_steps(
+    site: SitePhase,
+    scan: Callable[[], str] = _not_run,
+    ingest: Callable[[], str] = _not_run,
+    plan: Callable[[], str] = _not_run,
+    hydrate: Callable[[], str] = _not_run,
+) -> list[Step]:
+    """The book's phases with what is known about them; without calls for the volatile ones they cannot be run."""
+    author_phase, ingest_phase, plan_phase, hydrate_phase, site_phase = BOOK.phases
+    return [
+        Step(author_phase, scan),
+        Step(ingest_phase, ingest),
+        Step(plan_phase, plan),
+        Step(hydrate_phase, hydrate),
+        Step(site_phase, site.run, site.inputs, site.check, site.look, site.particulars),
+    ]
+
+
 def docs_output(docs: str, numbering: Numbering | None) -> Digest:
     """The output of phase 4: the whole docs tree as found, foreign files included, with the numbering."""
-    tree = docs_digest(docs)
-    return digest_of(f"{numbering}\n{tree}\n".encode())
+    return docs_output_of(docs_marks(docs), numbering)
+
+
+def docs_output_of(docs: Marks, numbering: Numbering | None) -> Digest:
+    """The same of a docs tree that is known, or foreseen."""
+    return digest_of(f"{numbering}\n{marks_digest(docs)}\n".encode())
 
 
 def book_records(build_dir: str, progress: Progress = SILENT) -> RecordFiles:
     """The records of the book's phases in this project."""
     return RecordFiles(os.path.join(build_dir, "phases", BOOK.name), progress.warn)
-
-
-def _count(body: dict[str, object], name: str) -> int:
-    value = body.get(name, 0)
-    return value if isinstance(value, int) else 0
-
-
-def _text(body: dict[str, object], name: str) -> str | None:
-    value = body.get(name)
-    return value if isinstance(value, str) else None

@@ -1,46 +1,41 @@
-"""The Docusaurus site around a book: what goes into building it, and building it (phase 5).
+"""The Docusaurus site around a book: where its parts lie, and building it (phase 5).
 
 The command's exit status decides, never what it prints. No shell is involved, and the whole process group ends with
-us. Knows site folders, Node and Docusaurus; does not know books, servers or what is remembered.
+us. Knows site folders, Node and Docusaurus; does not know books, servers, what goes into a site or what is remembered.
 """
 
 import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from panaversity_builder.book.trees import file_digest, tree_digest
-from panaversity_fs.core.digest import digest_of
-from panaversity_fs.core.errors import ConfigInvalid, PhaseFailed
+from panaversity_builder.book.process_group import end_group
+from panaversity_builder.book.trees import tree_digest
+from panaversity_fs.core.errors import PhaseFailed
 
 BUILT = "build"
-BUILT_NAMES = frozenset({BUILT, f"{BUILT}.restoring", f"{BUILT}.replaced"})
-"""The built folder, and the names it has for a moment while a kept copy takes its place."""
-TOOL_FOLDERS = frozenset({"node_modules", ".docusaurus", ".panaversity", ".git"})
 CONFIG_NAMES = tuple(f"docusaurus.config.{e}" for e in ("ts", "mts", "cts", "js", "mjs", "cjs"))
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
 ENTRY = os.path.join("node_modules", "@docusaurus", "core", "bin", "docusaurus.mjs")
 """Docusaurus' own file, not ``.bin/docusaurus``: that is a shell script on Windows and a link elsewhere."""
-PLAIN_VARIABLES = ("NODE_ENV", "BASE_URL")
 INSTALL = "Run `npm ci` in the folder that holds package-lock.json"
 TAIL_LINES = 20
 LOG_BYTES = 65536
 """How much of the end of a log is looked at."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"\s+at .*[:(]|\s*}$")
-GRACE_SECONDS = 5.0
-"""How long a stopped build may tidy up before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One site: its folder, the docs folder that hydrate fills, and the extra variables its configuration reads.
+    """One site: its folder, the docs folder that hydrate fills, and what else its author says about its sources.
 
-    ``environ`` is what the build sees; ``time_limit`` is in seconds, None for no limit.
+    ``environ`` is what the build sees; ``time_limit`` is in seconds, None for no limit. ``variables`` are names of
+    environment variables that count, ``files`` paths that count and ``generated`` paths that do not, both relative to
+    the folder. ``source`` is the author's docs folder, which reaches the site through the book alone.
     """
 
     folder: str
@@ -48,6 +43,9 @@ class Site:
     environ: Mapping[str, str]
     variables: tuple[str, ...] = ()
     time_limit: float | None = None
+    files: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def built(self) -> str:
@@ -58,51 +56,6 @@ class Site:
 def built_digest(folder: str) -> str:
     """The output of phase 5: the digest of a built folder."""
     return tree_digest(folder)
-
-
-def site_inputs(site: Site, builder_version: str) -> dict[str, str]:
-    """Everything besides the docs that goes into the built folder, by the name ``--explain`` shows.
-
-    Raises ``ConfigInvalid`` when the folder is no site, ``PhaseFailed`` when Node or Docusaurus are not installed.
-    """
-    configuration = _configuration(site.folder)
-    lockfile = find_upward(site.folder, LOCKFILES)
-    return {
-        "configuration": file_digest(configuration),
-        "site sources": sources_digest(site, configuration),
-        "lockfile": file_digest(lockfile) if lockfile else "none",
-        "docusaurus": file_digest(os.path.join(os.path.dirname(docusaurus_entry(site)), "..", "package.json")),
-        "node": node_version(site),
-        "builder": builder_version,
-        **_variables(site),
-    }
-
-
-def sources_digest(site: Site, configuration: str) -> str:
-    """The site folder without the docs, what Docusaurus and npm write, and the configuration (an input of its own)."""
-    top = {os.path.join(site.folder, name) for name in BUILT_NAMES}
-    return tree_digest(site.folder, TOOL_FOLDERS, frozenset({*top, os.path.abspath(site.docs), configuration}))
-
-
-def _configuration(folder: str) -> str:
-    for name in CONFIG_NAMES:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            return path
-    raise ConfigInvalid(
-        "build",
-        folder,
-        "holds no docusaurus.config file",
-        "Give the site's folder with --site-dir, or stop before it with --until hydrate",
-        key="site_dir",
-    )
-
-
-def _variables(site: Site) -> dict[str, str]:
-    """The environment a configuration is likely to read. Values that may be secret are kept as digests only."""
-    names = {n for n in site.environ if n.startswith("DOCUSAURUS_")} | {*PLAIN_VARIABLES, *site.variables}
-    values = {name: site.environ[name] for name in names if name in site.environ}
-    return {f"variable {n}": v if n in PLAIN_VARIABLES else digest_of(v.encode()) for n, v in values.items()}
 
 
 def find_upward(folder: str, names: tuple[str, ...]) -> str | None:
@@ -140,7 +93,13 @@ def node_version(site: Site) -> str:
     node = node_command(site)
     try:
         answer = subprocess.run(  # noqa: S603 — found on the PATH, no shell, fixed argument
-            [node, "--version"], env=dict(site.environ), capture_output=True, text=True, check=True, timeout=30
+            [node, "--version"],
+            cwd=site.folder,  # version managers choose by folder
+            env=dict(site.environ),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
         )
     except (OSError, subprocess.SubprocessError) as error:
         problem = f"does not run ({type(error).__name__})"
@@ -185,18 +144,7 @@ def _run(command: list[str], site: Site, output: int, held: tuple[int, ...]) -> 
     except subprocess.TimeoutExpired:
         return None
     finally:
-        _end_group(process)
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End what is left of the build, workers included: politely, then surely."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signum)
-        if process.poll() is not None:
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
+        end_group(process)
 
 
 def _failed(log: str, problem: str, status: int | None) -> PhaseFailed:
@@ -219,6 +167,11 @@ def log_warnings(log: str) -> int:
     return 0
 
 
+def clean_line(line: str) -> str:
+    """A line that a program printed, without colours and control characters."""
+    return "".join(c for c in _COLOUR.sub("", line) if c.isprintable())
+
+
 def log_tail(log: str) -> list[str]:
     """The lines of a log that tell most, at most ``TAIL_LINES``: from the first error on, else the last ones.
 
@@ -227,7 +180,7 @@ def log_tail(log: str) -> list[str]:
     with contextlib.suppress(OSError), open(log, "rb") as file:
         file.seek(max(0, os.path.getsize(log) - LOG_BYTES))
         lines = file.read().decode("utf-8", "replace").split("\n")
-        clean = ["".join(c for c in _COLOUR.sub("", line) if c.isprintable()) for line in lines]
+        clean = [clean_line(line) for line in lines]
         told = [line for line in clean if line.strip() and not _FRAME.match(line)]
         first = next((i for i, line in enumerate(told) if "[ERROR]" in line), len(told))
         return told[first:][:TAIL_LINES] or told[-TAIL_LINES:]

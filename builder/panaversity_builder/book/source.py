@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from panaversity_builder.book.mapping import IGNORE_FILE, IgnoreRules, Refusal
+from panaversity_builder.book.ignore import IGNORE_FILE, IgnoreRules
+from panaversity_builder.book.mapping import Refusal
 from panaversity_builder.book.stat_cache import Mark, StatCache
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_fs.core.digest import Digest
@@ -48,6 +49,7 @@ class SourceTree:
     files: dict[str, SourceFile] = field(default_factory=dict)
     ignored: list[Refusal] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    rules: IgnoreRules = field(default_factory=IgnoreRules)
     hashed: int = 0
     """How many files had to be read; the rest was believed to the stat cache."""
 
@@ -70,7 +72,6 @@ def scan(
     folder = _open_root(root)
     progress.start("scan", None, "files")
     try:
-        walk.rules = _ignore_rules(folder)
         walk.folder(folder, "", 0)
     finally:
         progress.finish()
@@ -92,20 +93,23 @@ def _open_root(root: str) -> int:
         raise SourceRefused("ingest", shown(root), fact, "Check --source-dir") from fault
 
 
-def _ignore_rules(root: int) -> IgnoreRules:
+def _ignore_text(folder: int, path: str) -> str:
+    """What the folder's ``.bookignore`` says. Raises ``SourceRefused`` when it is no plain file of UTF-8 text."""
+    where, fix = shown(f"{path}{IGNORE_FILE}"), "Make it a plain file of UTF-8 text"
     try:
-        file = os.open(IGNORE_FILE, _FILE, dir_fd=root)
-    except FileNotFoundError:
-        return IgnoreRules()
+        file = os.open(IGNORE_FILE, _FILE, dir_fd=folder)
+        try:
+            if fault := _kind_fault(os.fstat(file).st_mode):
+                raise SourceRefused("ingest", where, fault, fix)
+            data = b"".join(iter(lambda: os.read(file, PIECE), b""))
+        finally:
+            os.close(file)
+        return data.decode("utf-8")
     except OSError as fault:
-        raise SourceRefused(
-            "ingest", IGNORE_FILE, f"cannot be read ({fault.strerror})", "Make it a plain file"
-        ) from fault
-    try:
-        with open(file, encoding="utf-8") as reader:
-            return IgnoreRules.parse(reader.read(PIECE))
+        raise SourceRefused("ingest", where, f"cannot be read ({fault.strerror})", fix) from fault
     except UnicodeDecodeError as fault:
-        raise SourceRefused("ingest", IGNORE_FILE, "is not UTF-8 text", "Save it as UTF-8") from fault
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise SourceRefused("ingest", f"{where} line {line}", "is not UTF-8 text", fix, line=line) from fault
 
 
 class _Walk:
@@ -114,18 +118,19 @@ class _Walk:
     def __init__(self, tree: SourceTree, cache: StatCache, progress: Progress) -> None:
         self.tree = tree
         self.marks: dict[str, Mark] = {}
-        self.rules = IgnoreRules()
         self._cache = cache
         self._progress = progress
 
     def folder(self, descriptor: int, prefix: str, depth: int) -> None:
         with os.scandir(descriptor) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
+        if any(entry.name == IGNORE_FILE for entry in found):
+            self.tree.rules.add(prefix[:-1], _ignore_text(descriptor, prefix))
         for entry in found:
             path = prefix + entry.name
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if reason := self.rules.reason(path, is_folder):
+                if reason := self.tree.rules.reason(path, is_folder):
                     self.tree.ignored.append(Refusal(path, reason))
                 elif is_folder:
                     self._enter(descriptor, entry.name, path, depth + 1)

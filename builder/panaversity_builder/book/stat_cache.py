@@ -1,18 +1,19 @@
 """What stat said of every file when it was hashed, so that an unchanged file need not be read again.
 
 Knows marks and when they may be believed; does not know which folder they belong to. A cache is never trusted
-without a check and never fatal: what cannot be read is a cache with nothing in it.
+without a check and never fatal: what cannot be read is a cache with nothing in it. It is sealed with a checksum, for a
+flipped bit in a digest would look like an edit of its file for as long as the file rests.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from panaversity_builder.book.sealed import Miss, seal, unseal
 from panaversity_fs.core.digest import Digest, is_digest
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 RACY_NS: Final = 2_000_000_000
 """A file changed less than this before the cache was written may change again within one tick of its clock."""
 
@@ -66,18 +67,17 @@ class StatCache:
     def to_bytes(self) -> bytes:
         """The file form."""
         files = {p: [m.size, m.mtime_ns, m.ctime_ns, m.inode, m.digest] for p, m in self._marks.items()}
-        body = {"version": FORMAT, "written_ns": self._written_ns, "files": files}
-        return json.dumps(body, separators=(",", ":")).encode()
+        return seal({"version": FORMAT, "written_ns": self._written_ns, "files": files})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "StatCache":
         """Read the file form; anything odd gives an empty cache."""
         try:
-            body = json.loads(data)
+            body = unseal(data)
             if body["version"] != FORMAT or type(body["written_ns"]) is not int:
                 return cls()
             marks = {path: Mark(*numbers) for path, numbers in body["files"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (Miss, ValueError, TypeError, KeyError, AttributeError):
             return cls()
         sound = all(is_digest(m.digest) and type(m.mtime_ns) is int is type(m.size) for m in marks.values())
         return cls(marks, body["written_ns"]) if sound else cls()

@@ -3,8 +3,10 @@
 PURE: manifests in, a decision out (D17, DESIGN 6). Does not know disks, servers or how a decision is carried out.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
+from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.manifest import Entries
 
 
@@ -51,3 +53,31 @@ def _fate(source: str | None, book: str | None, last: str | None, overwrite: boo
     if book == last or overwrite:
         return "deletes" if source is None else "writes"
     return "diverged" if source == last else "conflicts"
+
+
+def going_back(decision: Decision, source: Entries, book: Entries, last: Entries, seen: Entries) -> tuple[str, ...]:
+    """The paths in which ``decision`` would undo what another checkout ingested or pulled.
+
+    ``seen`` is the book as this checkout saw it last. Such a path is here as it was then, so nobody changed it here,
+    while source and book have moved on elsewhere: only the book's last ingest makes it look like a change of ours.
+    """
+    return tuple(
+        path
+        for path in sorted((*decision.writes, *decision.deletes))
+        if book.get(path) == last.get(path) and source.get(path) == seen.get(path)
+    )
+
+
+def settled(source: Entries, book: Entries, last: Entries, paths: Container[str] | None = None) -> dict[str, Digest]:
+    """What counts as the last ingest from now on: where source and book stand alike, that; elsewhere, as before.
+
+    ``paths`` limits it to those that were dealt with (None: all). After a whole ingest this is the source itself. A
+    path both sides have moved to the same digest is settled, so that neither's next change looks like a conflict.
+    """
+    base = dict(last)
+    for path in source.keys() | book.keys() | last.keys():
+        if (paths is None or path in paths) and source.get(path) == book.get(path):
+            base.pop(path, None)
+            if path in source:
+                base[path] = source[path]
+    return base

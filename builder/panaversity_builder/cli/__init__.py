@@ -6,22 +6,35 @@ names and options; decides nothing about books.
 
 import importlib
 import itertools
+import os
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 import click
 
-from panaversity_builder.console import Console
+from panaversity_builder.console import Console, Format
 from panaversity_builder.console.edge import EXIT_STATUS, guarded, standard_console
 
 COMMANDS = {
     "ingest": "Make a book equal the author's source folder.",
+    "pull": "Bring what others changed in a book into the source folder.",
     "plan": "Say what a hydrate would do, and why.",
     "hydrate": "Make the docs folder of a site equal a book.",
     "build": "The whole loop: ingest, hydrate, docusaurus build.",
+    "watch": "Ingest and hydrate whenever the source changes.",
     "manifest": "Show and compare manifests.",
+    "report": "Show what the last run did; compare two runs.",
+    "init": "Write book.toml for an existing Docusaurus site.",
+    "doctor": "Say what is in order and what would stop a build.",
     "config": "Show the settings in force.",
+    "cache": "List and prune what is kept to be quick.",
+    "completion": "Print the completion of a shell.",
 }
+
+
+COMPLETE = "_PANAVERSITY_COMPLETE"
+"""Set by the scripts of ``completion``; click's own convention."""
 
 
 class LazyGroup(click.Group):
@@ -52,13 +65,13 @@ def panaversity() -> None:
 
 def run(arguments: Sequence[str], console: Console) -> int:
     """One command line, from its words to its exit status. Never raises."""
-    if _asks_for_json(arguments):
-        console.manner.format = "json"  # before parsing, so that usage errors obey it too
+    console.manner.format = _format_asked_for(arguments)  # before parsing, so that usage errors obey it too
     return guarded(console, lambda: _dispatch(list(arguments), console))
 
 
-def _asks_for_json(arguments: Sequence[str]) -> bool:
-    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
+def _format_asked_for(arguments: Sequence[str]) -> Format:
+    pairs = (*itertools.pairwise(arguments), *(tuple(word.split("=", 1)) for word in arguments if "=" in word))
+    return next((name for name in get_args(Format) if ("--format", name) in pairs), "text")
 
 
 def _dispatch(arguments: list[str], console: Console) -> int:
@@ -69,14 +82,30 @@ def _dispatch(arguments: list[str], console: Console) -> int:
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.UsageError as error:
-        return _usage(error, console)
+        return _usage(error, error.ctx.command_path if error.ctx else _called(arguments), console)
     return status if isinstance(status, int) else 0
 
 
-def _usage(error: click.UsageError, console: Console) -> int:
+def _called(arguments: Sequence[str]) -> str:
+    """The command that the first words name; click forgets it for an option that lacks its value."""
+    context = click.Context(panaversity)
+    command: click.Group = panaversity
+    names = ["panaversity"]
+    for word in arguments:
+        found = command.get_command(context, word)
+        if found is None:
+            break
+        names.append(word)
+        if not isinstance(found, click.Group):
+            break
+        command = found
+    return " ".join(names)
+
+
+def _usage(error: click.UsageError, name: str, console: Console) -> int:
     from panaversity_fs.core.errors import InvalidArgument
 
-    name = error.ctx.command_path if error.ctx else "panaversity"
+    console.manner.command = name.partition(" ")[2]
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         console.say(error.format_message())
         return 2
@@ -90,5 +119,9 @@ def _sentence(error: click.UsageError) -> str:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script; a shell that asks for completions names that in the environment."""
+    if instruction := os.environ.get(COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(panaversity, {}, "panaversity", COMPLETE, instruction))
     sys.exit(run(sys.argv[1:], standard_console()))

@@ -8,6 +8,7 @@ import click
 from panaversity_builder.cli import options
 from panaversity_builder.config import Config
 from panaversity_builder.console import Console
+from panaversity_builder.lifecycle import require_phases
 
 if TYPE_CHECKING:
     from panaversity_builder.cli.doors import Wishes
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     click.option("--rebuild", metavar="PHASE", multiple=True, help="Run this phase whatever is kept. Repeatable."),
     click.option("--until", metavar="PHASE", help="Stop after this phase."),
     click.option("--full-rebuild", is_flag=True, help="The same as --rebuild hydrate --rebuild docusaurus."),
-    click.option("--show-phases", is_flag=True, help="Show the phases and what is kept of them; run nothing."),
+    click.option("--show-phases", is_flag=True, help="Show the phases, how they stand and what is kept; ask nobody."),
     click.option("--explain", is_flag=True, help="Say for every phase why it runs or why not."),
+    click.option("--dry-run", is_flag=True, help="Say what every phase would do, and why; run and write nothing."),
     options.max_deletes,
     options.overwrite,
     options.accept_rollback,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     options.scope,
     options.on_edit,
     click.option("--time-limit", "site_time_limit", metavar="SECONDS", help="Stop docusaurus after this long."),
+    options.remote_cache,
+    options.metrics_file,
     options.server_url,
 )
 def command(
@@ -43,6 +47,7 @@ def command(
     full_rebuild: bool,
     show_phases: bool,
     explain: bool,
+    dry_run: bool,
     overwrite: bool,
     accept_rollback: bool,
 ) -> int:
@@ -53,14 +58,15 @@ def command(
     """
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS, HYDRATE
     from panaversity_builder.cli.doors import Wishes
-    from panaversity_builder.lifecycle import require_phases
 
-    if show_phases:
-        return _show_phases(console, config)
     if full_rebuild:
         rebuild = (*rebuild, HYDRATE.id, DOCUSAURUS.id)
     require_phases(BOOK, [*rebuild, *([until] if until else [])])  # before a server starts or a file is read
     wishes = Wishes(overwrite, accept_rollback)
+    if show_phases:
+        return _show_phases(console, config, rebuild, until)
+    if dry_run:
+        return _dry_run(console, config, rebuild, until, wishes)
     return _build(console, config, rebuild, until, wishes, explain=explain)
 
 
@@ -70,28 +76,48 @@ def _build(
     from panaversity_builder.book.pipeline import BookBuild
     from panaversity_builder.cli.doors import build_options, doors
     from panaversity_builder.cli.narration import Narration
+    from panaversity_builder.cli.reporting import grouped, reported
     from panaversity_builder.cli.session import connected
     from panaversity_builder.console.results import build_lines
 
     wanted = build_options(config, os.environ, rebuild, until)
-    with connected(config, console) as server:
-        build = BookBuild(wanted, doors(server, config, console.progress, wishes), console.progress)
-        report = build.run(Narration(console, build, explain))
-    body = {**report.to_json(), "site": wanted.site.built}
+    with reported(console, config, "build") as report, connected(config, console) as server:
+        build = BookBuild(wanted, doors(server, config, console.progress, wishes), console.progress, report=report)
+        build.run(grouped(console, Narration(console, build, explain)))
+    body = {**report.to_json(), "site": wanted.site.built, "files": report.files}
     console.result(build_lines(body, wanted.site.built), body)
     return 0
 
 
-def _show_phases(console: Console, config: Config) -> int:
-    from panaversity_builder.book.pipeline import BOOK, book_records
-    from panaversity_builder.book.site_phase import site_build_dir
+def _show_phases(console: Console, config: Config, rebuild: tuple[str, ...], until: str | None) -> int:
+    from panaversity_builder.book.foresight import as_it_is, kept_sites
+    from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS
+    from panaversity_builder.cli.doors import build_options
     from panaversity_builder.console.phases import phase_rows, phase_table
     from panaversity_builder.engine import utc_now
 
-    records = book_records(site_build_dir(config.state_dir, config.site_dir), console.progress)
-    rows = phase_rows(BOOK, records.latest, utc_now())
-    if console.manner.format == "json":
-        console.result((), {"lifecycle": BOOK.name, "phases": rows})
+    wanted = build_options(config, os.environ, rebuild, until)
+    sizes = {DOCUSAURUS.id: sum(kept.size for kept in kept_sites(wanted))}
+    rows = phase_rows(as_it_is(wanted, config.manifest_file, console.progress), sizes, utc_now())
+    if console.manner.format == "text":
+        console.data(phase_table(rows))  # asked for, quiet or not
     else:
-        console.data(phase_table(rows))
+        console.result(phase_table(rows), {"lifecycle": BOOK.name, "phases": rows})
+    return 0
+
+
+def _dry_run(console: Console, config: Config, rebuild: tuple[str, ...], until: str | None, wishes: "Wishes") -> int:
+    from panaversity_builder.book.foresight import foresee
+    from panaversity_builder.book.pipeline import BOOK, HYDRATE
+    from panaversity_builder.cli.ahead import asked, outlook
+    from panaversity_builder.cli.doors import build_options
+    from panaversity_builder.console.phases import forecast_lines, forecast_rows
+
+    wanted = build_options(config, os.environ, rebuild, until)
+    full = HYDRATE.id in require_phases(BOOK, rebuild)
+    with asked(config, console) as server:
+        ahead = outlook(server, config, console.progress, wishes, full_rebuild=full)
+        rows = forecast_rows(foresee(wanted, ahead, console.progress))
+    body = {"book_id": wanted.book_id, "lifecycle": BOOK.name, "dry_run": True, "phases": rows}
+    console.result(forecast_lines(wanted.book_id, rows), body)
     return 0

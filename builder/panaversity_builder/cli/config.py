@@ -7,7 +7,7 @@ from panaversity_builder.config import Config
 from panaversity_builder.console import Console
 
 
-@click.group("config", no_args_is_help=True)
+@options.group("config")
 def command() -> None:
     """Show the settings in force."""
 

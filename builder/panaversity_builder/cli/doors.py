@@ -14,8 +14,8 @@ from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.pipeline import BuildOptions, Doors
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.source import scan
-from panaversity_builder.cli.work import hydrate_options, ingest_options
-from panaversity_builder.client import Server
+from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options
+from panaversity_builder.client import Client, Server, SiteCache
 from panaversity_builder.config import Config
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest
@@ -34,6 +34,9 @@ def build_options(
             environ=dict(environ),
             variables=config.site_variables,
             time_limit=config.site_time_limit,
+            files=config.site_files,
+            generated=config.site_generated,
+            source=config.source_dir,
         ),
         state_dir=config.state_dir,
         builder_version=metadata.version("panaversity-fs"),
@@ -53,15 +56,29 @@ class Wishes:
 def doors(server: Server, config: Config, progress: Progress, wishes: Wishes) -> Doors:
     """The four volatile phases as calls."""
     accept = wishes.accept_rollback
+    cache = blob_cache(config, progress)
     source = ingest_options(config, "build", overwrite=wishes.overwrite, accept_rollback=accept)
     return Doors(
         scan=lambda: source_digest(config.state_dir, source.book_id, config.source_dir, progress),
         ingest=lambda: ingest(server, source, progress),
-        plan=lambda: plan_hydrate(server, hydrate_options(config, "build", accept_rollback=accept), progress),
+        plan=lambda: plan_hydrate(server, hydrate_options(config, "build", accept_rollback=accept), progress, cache),
         hydrate=lambda full: hydrate(
-            server, hydrate_options(config, "build", full_rebuild=full, accept_rollback=accept), progress
+            server, hydrate_options(config, "build", full_rebuild=full, accept_rollback=accept), progress, cache=cache
         ),
+        site_cache=site_cache(server, config),
     )
+
+
+def site_cache(server: Server, config: Config) -> SiteCache | None:
+    """Where the team's built sites are; None where nobody wants them or there is no team.
+
+    The embedded server has one project's builders only, and they keep copies of what they built beside its store:
+    sending them there too would pack every site to lie twice on the same disk. A server of a team that happens to run
+    on this machine is reached by its address, and asked.
+    """
+    if config.via == "tools" or not config.remote_cache or config.server_url is None or not isinstance(server, Client):
+        return None
+    return server.site_cache(config.remote_cache_timeout)
 
 
 def source_digest(state_dir: str, book_id: str, source_dir: str, progress: Progress) -> Digest:

@@ -8,15 +8,18 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from panaversity_builder.config import SETTINGS, load_config
-from panaversity_builder.console import Console
+from panaversity_builder.config import SETTINGS, Config, load_config
+from panaversity_builder.console import Console, Format
 from panaversity_builder.console.edge import EXIT_STATUS
 
 Command = Callable[..., int]
+
+RELOAD = "panaversity.reload"
+"""Where a command that runs for long finds the call that reads its settings anew."""
 
 _PATH = click.Path(path_type=str)
 _NAMES = frozenset(setting.name for setting in SETTINGS)
@@ -29,10 +32,30 @@ site_dir = click.option("--site-dir", type=_PATH, help="The Docusaurus site; its
 source_dir = click.option("--source-dir", type=_PATH, help="The author's docs [<site>/docs].")
 output_dir = click.option("--output-dir", type=_PATH, help="The docs folder hydrate fills [<site>/book].")
 manifest_file = click.option("--manifest-file", type=_PATH, help="Where manifest.json lies, if elsewhere.")
+metrics_file = click.option(
+    "--metrics-file", type=_PATH, metavar="FILE.prom", help="Leave the figures of this run for a textfile collector."
+)
 scope = click.option("--scope", type=click.Choice(["all", "content", "assets"]), help="Which files [all].")
+via = click.option(
+    "--via", type=click.Choice(["bulk", "tools"]), help="tools: MCP tools only, every file its own commit [bulk]."
+)
+files = click.option(
+    "--files", multiple=True, metavar="FILE …", help="Only these files and folders, from here or from the source."
+)
+file_words = click.argument("words", nargs=-1, metavar="[FILE]...")
+files_from = click.option("--files-from", metavar="LIST", help="Read their names from a file, one a line; - for stdin.")
+null = click.option("-z", "--null", is_flag=True, help="Names in LIST end in NUL instead of a line end.")
 tree = click.option("--tree", type=click.Choice(["source", "storage"]), help="Layout of the folder [source].")
 on_edit = click.option(
     "--on-edit", type=click.Choice(["stop", "backup", "overwrite"]), help="What to do about local edits [stop]."
+)
+remote_cache = click.option(
+    "--remote-cache/--no-remote-cache",
+    default=None,
+    help="Restore a site somebody of the team built, and let them have this one [yes].",
+)
+offline = click.option(
+    "--offline", is_flag=True, default=None, help="Ask no server: the book as last told, from the cache."
 )
 schema = click.option("--schema", type=click.Choice(["strict", "docusaurus"]), help="Which paths the book may hold.")
 numbering = click.option(
@@ -45,7 +68,10 @@ accept_rollback = click.option(
     "--accept-rollback", is_flag=True, help="Go on with a server whose audit log was restored from a backup."
 )
 
-_FORMAT = click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How to answer [text].")
+_FORMAT = click.option(
+    "--format", type=click.Choice(get_args(Format)), default="text",
+    help="How to answer; github: text, and annotations, step outputs and summary of a job [text].",
+)  # fmt: skip
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Say more.")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 
@@ -69,25 +95,47 @@ def subcommand(name: str, *options: Callable[[Command], Command]) -> Callable[[C
 
     def make(function: Command) -> click.Command:
         wrapped = described(*options, _FORMAT, _VERBOSE, _QUIET)(_configured(function))
-        return click.command(name, epilog=EXIT_STATUS)(wrapped)
+        return click.command(name, epilog=EXIT_STATUS, short_help=_first_sentence(function))(wrapped)
 
     return make
+
+
+def group(name: str) -> Callable[[Callable[[], None]], click.Group]:
+    """A command that only holds others."""
+    return click.group(name, no_args_is_help=True, epilog=EXIT_STATUS)
+
+
+def _first_sentence(function: Command) -> str:
+    """Of its help, for a list of commands; click would cut it at 45 characters."""
+    return " ".join((function.__doc__ or "").partition("\n\n")[0].split()).partition(". ")[0].rstrip(".") + "."
 
 
 def _configured(function: Command) -> Command:
     @functools.wraps(function)
     def call(**words: Any) -> int:
-        console = click.get_current_context().find_object(Console)
+        context = click.get_current_context()
+        console = context.find_object(Console)
         assert console is not None
+        console.manner.command = context.command_path.partition(" ")[2]
         console.manner.format = words.pop("format")
         quiet, verbose = words.pop("quiet"), words.pop("verbose")
         console.manner.verbosity = int(verbose) - int(quiet)
         flags = {name: words.pop(name) for name in list(words) if name in _NAMES}
-        config = load_config(flags, os.environ, _current_folder(), default_agent())
+        load = functools.partial(load_config, flags, os.environ, _current_folder(), default_agent())
+        context.meta[RELOAD] = load
+        config = load()
+        _tell_job(console, config)
         console.log_dir = os.path.join(config.state_dir, "logs") if os.path.isdir(config.state_dir) else None
         return function(console, config, **words)
 
     return call
+
+
+def _tell_job(console: Console, config: Config) -> None:
+    """A job hides our token, and finds the files that errors name."""
+    if console.job is not None:
+        console.job.mask(config.token)
+        console.job.places = {"source": config.source_dir, "output": config.output_dir}
 
 
 def _current_folder() -> str:

@@ -15,6 +15,7 @@ from panaversity_builder.console import Console
     options.scope,
     options.tree,
     options.on_edit,
+    options.offline,
     options.allow_empty,
     options.accept_rollback,
     click.option("--explain", is_flag=True, help="Say why it would be a full or a delta hydrate."),
@@ -28,12 +29,12 @@ def command(
     """Say what a hydrate would do, and why. Nothing is written."""
     from panaversity_builder.book.hydrate import plan_hydrate
     from panaversity_builder.cli.session import connected
-    from panaversity_builder.cli.work import hydrate_options
+    from panaversity_builder.cli.work import blob_cache, hydrate_options
     from panaversity_builder.console.results import plan_lines
 
     wanted = hydrate_options(config, "plan", allow_empty=allow_empty, accept_rollback=accept_rollback)
     with connected(config, console) as server:
-        preview = plan_hydrate(server, wanted, console.progress)
+        preview = plan_hydrate(server, wanted, console.progress, blob_cache(config, console.progress))
     body = preview.to_json()
     console.result(plan_lines(body, explain), body)
     return 1 if check and preview.differs else 0

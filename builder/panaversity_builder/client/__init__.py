@@ -1,24 +1,35 @@
 """The server as seen from here: the seam that ingest and hydrate are written against, and its implementation over HTTP.
 
-Re-exports only. Importing this package does not import the HTTP library; making a ``Client`` does.
+Re-exports only, each imported when it is asked for: a server is being reached meanwhile.
 """
 
-from panaversity_builder.client.http import Client
-from panaversity_builder.client.retry import NO_WAITS, Waits, attempts
-from panaversity_builder.client.seam import (
-    BOOK_UNKNOWN,
-    LARGE,
-    MANIFEST_UNKNOWN,
-    BlobSource,
-    BuildPlan,
-    ChangesetAnswer,
-    Chunks,
-    PackMember,
-    PlanFile,
-    Scope,
-    Server,
-    Traffic,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from panaversity_builder.client.http import Client
+    from panaversity_builder.client.retry import NO_WAITS, Waits, attempts
+    from panaversity_builder.client.seam import (
+        BOOK_UNKNOWN,
+        LARGE,
+        MANIFEST_UNKNOWN,
+        BlobSource,
+        BuildPlan,
+        ChangesetAnswer,
+        Chunks,
+        PackMember,
+        PlanFile,
+        Scope,
+        Server,
+        Traffic,
+    )
+    from panaversity_builder.client.site_cache import FetchedSite, SiteCache
+
+_HOME = {
+    "Client": "http", "NO_WAITS": "retry", "Waits": "retry", "attempts": "retry", "FetchedSite": "site_cache",
+    "SiteCache": "site_cache",
+}  # fmt: skip
+"""The module of a name; ``seam`` for all others."""
 
 __all__ = [
     "BOOK_UNKNOWN",
@@ -30,11 +41,19 @@ __all__ = [
     "ChangesetAnswer",
     "Chunks",
     "Client",
+    "FetchedSite",
     "PackMember",
     "PlanFile",
     "Scope",
     "Server",
+    "SiteCache",
     "Traffic",
     "Waits",
     "attempts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOME.get(name, 'seam')}"), name)

@@ -4,13 +4,14 @@ Knows status codes, bodies and the wire fields of ``plan_build``; does not know 
 does not have the promised form is an error here, not a surprise later.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from panaversity_builder.client.seam import BuildPlan, ChangesetAnswer, PlanFile
+from panaversity_builder.judged import a_count, a_digest, a_digest_or_none, a_text
 from panaversity_fs.core.audit import Checkpoint
-from panaversity_fs.core.digest import Digest, is_digest
 from panaversity_fs.core.errors import (
     ConfigInvalid,
     Forbidden,
@@ -130,6 +131,18 @@ def tool_result(tool: str, address: str, body: bytes) -> dict[str, Any]:
     return content
 
 
+def tool_image(tool: str, address: str, body: bytes) -> tuple[dict[str, Any], bytes | None]:
+    """The structured content of an answer and the image that came with it. Raises as ``tool_result``."""
+    content = tool_result(tool, address, body)
+    for block in json.loads(body)["result"].get("content") or ():
+        if isinstance(block, dict) and block.get("type") == "image":
+            try:
+                return content, base64.b64decode(str(block.get("data")), validate=True)
+            except ValueError as fault:
+                raise _malformed(tool, address, fault) from fault
+    return content, None
+
+
 def _tool_error(tool: str, address: str, result: dict[str, Any]) -> PanaversityError:
     try:
         text = str(result["content"][0]["text"])
@@ -145,20 +158,20 @@ def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
     try:
         warning = body.get("warning")
         return BuildPlan(
-            status=_text(body["status"]),
-            manifest_hash=_digest(body["manifest_hash"]),
+            status=a_text(body["status"]),
+            manifest_hash=a_digest(body["manifest_hash"]),
             numbering=Numbering(body["numbering"]) if body.get("numbering") else None,
             schema=Schema(body["schema"]) if body.get("schema") else None,
-            revision=_count(body["revision"]),
-            store_id=_text(body["store_id"]),
-            incarnation=_count(body["incarnation"]),
-            ingest_manifest=_maybe(body.get("ingest_manifest")),
+            revision=a_count(body["revision"]),
+            store_id=a_text(body["store_id"]),
+            incarnation=a_count(body["incarnation"]),
+            ingest_manifest=a_digest_or_none(body.get("ingest_manifest")),
             files=tuple(_plan_file(f) for f in body["files"]),
-            changed_count=_count(body["changed_count"]),
-            total_files=_count(body["total_files"]),
-            total_bytes=_count(body["total_bytes"]),
+            changed_count=a_count(body["changed_count"]),
+            total_files=a_count(body["total_files"]),
+            total_bytes=a_count(body["total_bytes"]),
             truncated=body.get("truncated") is True,
-            warning=(_text(warning["code"]), _text(warning["message"])) if warning else None,
+            warning=(a_text(warning["code"]), a_text(warning["message"])) if warning else None,
             checkpoint=_checkpoint(body.get("checkpoint")),
             proof=_proof(body.get("proof")),
         )
@@ -170,12 +183,12 @@ def changeset_answer_of(address: str, body: Mapping[str, Any]) -> ChangesetAnswe
     """A commit's answer out of JSON. Raises ``Unavailable`` when a field is missing or of another type."""
     try:
         return ChangesetAnswer(
-            revision=_count(body["revision"]),
-            manifest_hash=_digest(body["manifest_hash"]),
-            added=_count(body["added"]),
-            updated=_count(body["updated"]),
-            deleted=_count(body["deleted"]),
-            unchanged=_count(body["unchanged"]),
+            revision=a_count(body["revision"]),
+            manifest_hash=a_digest(body["manifest_hash"]),
+            added=a_count(body["added"]),
+            updated=a_count(body["updated"]),
+            deleted=a_count(body["deleted"]),
+            unchanged=a_count(body["unchanged"]),
             schema=Schema(body["schema"]),
             numbering=Numbering(body["numbering"]) if body.get("numbering") else None,
             checkpoint=_checkpoint(body.get("checkpoint")),
@@ -187,19 +200,19 @@ def changeset_answer_of(address: str, body: Mapping[str, Any]) -> ChangesetAnswe
 
 def _plan_file(body: Any) -> PlanFile:
     return PlanFile(
-        path=_text(body["path"]),
-        current=_maybe(body.get("current_hash")),
-        target=_maybe(body.get("target_hash")),
-        change=_text(body["change_type"]),
-        size=_count(body.get("size") or 0),
+        path=a_text(body["path"]),
+        current=a_digest_or_none(body.get("current_hash")),
+        target=a_digest_or_none(body.get("target_hash")),
+        change=a_text(body["change_type"]),
+        size=a_count(body.get("size") or 0),
     )
 
 
 def _checkpoint(body: Any) -> Checkpoint | None:
     if body is None:
         return None
-    place = _text(body["book_id"]), _count(body["incarnation"]), _count(body["size"])
-    return Checkpoint(*place, _digest(body["root"]), _text(body["time"]))
+    place = a_text(body["book_id"]), a_count(body["incarnation"]), a_count(body["size"])
+    return Checkpoint(*place, a_digest(body["root"]), a_text(body["time"]))
 
 
 def _proof(body: Any) -> Proof | None:
@@ -207,7 +220,7 @@ def _proof(body: Any) -> Proof | None:
         return None
     if not isinstance(body, list) or len(body) > _LONGEST_PROOF:
         raise TypeError("not a proof")
-    return tuple(map(_digest, body))
+    return tuple(map(a_digest, body))
 
 
 def _malformed(operation: str, address: str, fault: Exception) -> Unavailable:
@@ -215,25 +228,3 @@ def _malformed(operation: str, address: str, fault: Exception) -> Unavailable:
         operation, address, f"the answer is malformed ({type(fault).__name__}: {shown(str(fault))})",
         "See that builder and server are of one version",
     )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} instead of text")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{type(value).__name__} instead of a count")
-    return value
-
-
-def _digest(value: object) -> Digest:
-    if not is_digest(value):
-        raise ValueError("not a digest")
-    return Digest(str(value))
-
-
-def _maybe(value: object) -> Digest | None:
-    return None if value is None else _digest(value)

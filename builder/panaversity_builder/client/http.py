@@ -1,18 +1,17 @@
 """The server over HTTP: MCP calls made by hand, bytes by the data plane, every request counted (D3, D9).
 
-One connection pool, synchronous, three attempts. Knows routes, headers and the HTTP library; does not know what a
-plan or a changeset is for.
+Synchronous, three attempts. Knows routes and headers; does not know sockets, nor what a plan or a changeset is for.
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from panaversity_builder.client import answers, packs
+from panaversity_builder.client import answers
+from panaversity_builder.client.health import Health, read_health
 from panaversity_builder.client.retry import NORMAL_WAITS, Waits, attempts
 from panaversity_builder.client.seam import (
     BlobSource,
@@ -23,21 +22,25 @@ from panaversity_builder.client.seam import (
     Scope,
     Traffic,
 )
+from panaversity_builder.client.transport import CONNECT_SECONDS, Broken, Patience, Response, transport_to
 from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import Digest, digest_of, short
-from panaversity_fs.core.errors import ConfigInvalid, HashMismatch, TooLarge, Unavailable
-from panaversity_fs.core.pack import PACK_TYPE
+from panaversity_fs.core.errors import ConfigInvalid, Conflict, HashMismatch, NotFound, TooLarge, Unavailable
 from panaversity_fs.core.paths import shown
 
 if TYPE_CHECKING:
-    import httpx
+    from panaversity_builder.client.reach import Early
+    from panaversity_builder.client.site_cache import SiteCache
 
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes of an answer that is read whole; more is refused."""
-CONNECT_SECONDS = 5.0
+RESUMABLE = 16 * 1024 * 1024
+"""Bytes from which an upload that broke off goes on where it did: it costs a question beforehand."""
 SILENCE_SECONDS = 60.0
 """How long a server may say nothing before the attempt is given up."""
+SECONDS_AN_OPERATION = 0.002
+"""How much longer it may be silent for each operation of a changeset: it commits them all before it answers."""
 
 T = TypeVar("T")
 
@@ -57,32 +60,26 @@ class Client:
         *,
         waits: Waits = NORMAL_WAITS,
         silence: float = SILENCE_SECONDS,
+        early: "Early | None" = None,
     ) -> None:
-        httpx = _http_library()
         self.traffic = Traffic()
         self.address = _public(url)
         self._agent = agent
         self._waits = waits
-        parts = urlsplit(url)
-        # Header text is UTF-8 to our server; the HTTP library takes anything beyond ASCII as bytes only.
         headers = {b"X-Panaversity-Agent": _printable("agent", agent), b"User-Agent": b"panaversity-builder"}
         if token:
             headers[b"Authorization"] = b"Bearer " + _printable("token", token)
-        self._http = httpx.Client(
-            base_url=_root(url),
-            headers=headers,
-            timeout=httpx.Timeout(silence, connect=CONNECT_SECONDS),
-            trust_env=not _is_loopback(parts.hostname),  # no proxy stands between us and this machine
-            verify=_tls(parts.scheme),
-        )
+        self._patience = Patience(silence, CONNECT_SECONDS)
+        self._transport = transport_to(urlsplit(_root(url)), headers, self._patience, early)
 
     def __enter__(self) -> Self:
+        self._transport.open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._transport.close()
 
     def attempts(self) -> Iterable[AbstractContextManager[object]]:
         """See ``Server.attempts``."""
@@ -98,6 +95,17 @@ class Client:
         if seen:
             arguments["checkpoint"] = {"incarnation": seen.incarnation, "size": seen.size, "root": seen.root}
         return self._repeated(lambda: answers.plan_of(self.address, self._call("plan_build", arguments)))
+
+    def health(self) -> Health:
+        """What the server says of itself. Raises ``Unavailable``: one attempt, for somebody who asks how it is now."""
+        self.traffic.requests += 1
+        with self._told("doctor"):
+            answer = self._transport.send("GET", "/readyz", {}, b"", self._patience)
+            try:
+                body = b"".join(answer.iter_bytes())
+            finally:
+                answer.close()
+        return read_health(self.address, answer.status_code, answer.headers, body)
 
     def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
         """See ``Server.call``. Give a mutating tool an ``idempotency_key``, for it may be sent more than once."""
@@ -116,6 +124,8 @@ class Client:
 
     def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
         """See ``Server.fetch_pack``. The connection is held until the iterator is exhausted or closed."""
+        from panaversity_builder.client import packs  # most commands move no bytes
+
         body = json.dumps({"manifest": manifest, "digests": list(digests)}).encode()
         headers = {"Content-Type": "application/json", "Accept-Encoding": "zstd"}
         with self._stream("download", "POST", f"/books/{_part(book_id)}/packs", headers, content=body) as response:
@@ -137,9 +147,35 @@ class Client:
 
     def put_blob(self, book_id: str, digest: Digest, size: int, chunks: Chunks) -> None:
         """See ``Server.put_blob``."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        path = f"/books/{_part(book_id)}/blobs/{digest}"
-        self._repeated(lambda: self._whole("upload", "PUT", path, headers, content=self._counted(chunks())))
+        path, kind = f"/books/{_part(book_id)}/blobs/{digest}", {"Content-Type": "application/octet-stream"}
+
+        def attempt() -> None:
+            resumable = size >= RESUMABLE
+            at = self._received(book_id, digest) if resumable else 0
+            headers = kind | {"Content-Length": str(size - at)}
+            headers |= {"Upload-Length": str(size), "Upload-Offset": str(at)} if resumable else {}
+            body = self._counted(_skipped(chunks(), at) if at else chunks())
+            try:
+                self._whole("upload", "PUT", path, headers, content=body)
+            except Conflict as fault:  # bytes of the attempt before were still coming in when we asked
+                raise Unavailable("upload", short(digest), fault.problem, "Try again") from fault
+
+        self._repeated(attempt)
+
+    def _received(self, book_id: str, digest: Digest) -> int:
+        """How many bytes of our upload the server kept when it broke off; a server too old to tell keeps none."""
+        try:
+            answer = self._whole("upload", "GET", f"/books/{_part(book_id)}/uploads/{digest}")
+        except NotFound:
+            return 0
+        offset = answers.parse_json("upload", self.address, answer).get("offset")
+        return offset if type(offset) is int and offset >= 0 else 0
+
+    def site_cache(self, seconds: float) -> "SiteCache":
+        """The server's remote build cache; a transfer may take so many seconds."""
+        from panaversity_builder.client.site_cache import HttpSiteCache
+
+        return HttpSiteCache(self._stream, self._raw, self._counted, self.address, seconds)
 
     def send_changeset(
         self,
@@ -150,14 +186,19 @@ class Client:
         seen: Checkpoint | None = None,
     ) -> ChangesetAnswer:
         """See ``Server.send_changeset``."""
-        headers = {"Content-Type": PACK_TYPE, "Idempotency-Key": idempotency_key}
+        from panaversity_builder.client import packs
+
+        headers = {"Content-Type": packs.PACK_TYPE, "Idempotency-Key": idempotency_key}
         if seen:
             headers["X-Panaversity-Checkpoint"] = f"{seen.incarnation}:{seen.size}:{seen.root}"
         path, document = f"/books/{_part(book_id)}/changesets", changeset.to_json()
+        silence = self._patience.silence + SECONDS_AN_OPERATION * len(changeset.operations)
+        patience = Patience(silence, self._patience.connect)
 
         def attempt(coding: str) -> ChangesetAnswer:
             body = self._counted(packs.write_pack(document, blobs, coding))
-            answer = self._whole("ingest", "POST", path, headers | {"Content-Encoding": coding}, content=body)
+            coded = headers | {"Content-Encoding": coding}
+            answer = self._whole("ingest", "POST", path, coded, content=body, patience=patience)
             return answers.changeset_answer_of(self.address, answers.parse_json("ingest", self.address, answer))
 
         try:
@@ -167,11 +208,17 @@ class Client:
             return self._repeated(lambda: attempt("identity"))
 
     def _call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, Any]:
-        params = {"name": tool, "arguments": dict(arguments), "_meta": {"agent_id": self._agent}}
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        return answers.tool_result(tool, self.address, self._answered(tool, arguments))
+
+    def _answered(self, tool: str, arguments: Mapping[str, object]) -> bytes:
+        body = self._request_body(tool, arguments)
         self.traffic.sent += len(body)
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        return answers.tool_result(tool, self.address, self._whole(tool, "POST", "/mcp", headers, content=body))
+        return self._whole(tool, "POST", "/mcp", headers, content=body)
+
+    def _request_body(self, tool: str, arguments: Mapping[str, object]) -> bytes:
+        params = {"name": tool, "arguments": dict(arguments), "_meta": {"agent_id": self._agent}}
+        return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
 
     def _repeated(self, attempt: Callable[[], T], damage: bool = False) -> T:
         for each in attempts(self.address, self._waits, damage):
@@ -194,12 +241,18 @@ class Client:
 
     @contextmanager
     def _stream(
-        self, operation: str, method: str, path: str, headers: Mapping[str, str] | None = None, **request: Any
-    ) -> Iterator["httpx.Response"]:
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | Iterable[bytes] = b"",
+        patience: Patience | None = None,
+    ) -> Iterator[Response]:
         """One request; gives the good answer unread, raises the typed error of any other."""
         self.traffic.requests += 1
         with self._told(operation):
-            response = self._http.send(self._http.build_request(method, path, headers=headers, **request), stream=True)
+            response = self._transport.send(method, path, headers or {}, content, patience or self._patience)
         try:
             if response.status_code not in (200, 201, 206):
                 body = b"".join(self._first(operation, response))
@@ -208,7 +261,7 @@ class Client:
         finally:
             response.close()
 
-    def _first(self, operation: str, response: "httpx.Response", limit: int = 8 * 1024 * 1024) -> Iterator[bytes]:
+    def _first(self, operation: str, response: Response, limit: int = 8 * 1024 * 1024) -> Iterator[bytes]:
         """The beginning of an error's body: enough for a list of every conflict, not enough to fill memory."""
         with self._told(operation):
             for chunk in response.iter_bytes():
@@ -218,7 +271,7 @@ class Client:
                     break
         self.traffic.received += response.num_bytes_downloaded
 
-    def _raw(self, operation: str, response: "httpx.Response") -> Iterator[bytes]:
+    def _raw(self, operation: str, response: Response) -> Iterator[bytes]:
         with self._told(operation):
             for chunk in response.iter_raw():
                 self.traffic.received += len(chunk)
@@ -231,36 +284,11 @@ class Client:
 
     @contextmanager
     def _told(self, operation: str) -> Iterator[None]:
-        """Turn what the HTTP library raises into ``Unavailable``."""
-        import httpx
-
+        """Turn a broken way into ``Unavailable``."""
         try:
             yield
-        except (httpx.TransportError, httpx.DecodingError) as fault:
-            what = str(fault) or type(fault).__name__
-            raise Unavailable(operation, self.address, _fact(fault, what), "See that the server runs") from fault
-
-
-def _http_library() -> Any:
-    """The HTTP library, loaded when the first client is made: 60 ms that ``--help`` need not pay.
-
-    Its own command line would load a terminal library with it, another 35 ms of every command; a module with an empty
-    ``main`` in its place leaves that out.
-    """
-    if "httpx" not in sys.modules:
-        command_line = ModuleType("httpx._main")
-        command_line.main = lambda: None  # type: ignore[attr-defined]
-        sys.modules["httpx._main"] = command_line
-    import httpx
-
-    return httpx
-
-
-def _fact(fault: Exception, what: str) -> str:
-    name = type(fault).__name__
-    if "Timeout" in name:
-        return "does not answer in time"
-    return f"cannot be reached ({shown(what)})" if "Connect" in name else f"the connection broke ({shown(what)})"
+        except Broken as fault:
+            raise Unavailable(operation, self.address, str(fault), "See that the server runs") from fault
 
 
 def _exactly(chunks: Iterator[bytes], expected: int, digest: Digest) -> Iterator[bytes]:
@@ -308,14 +336,3 @@ def _public(url: str) -> str:
             "connect", "PANAVERSITY_MCP_URL", "is not an http or https URL", "Give for example http://127.0.0.1:8000"
         )
     return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path, "", ""))
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host in ("localhost", "::1") or str(host).startswith("127.")
-
-
-def _tls(scheme: str) -> Any:
-    """How certificates are judged; over plain http nothing is, and the authorities need not be loaded (20 ms)."""
-    import ssl
-
-    return True if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

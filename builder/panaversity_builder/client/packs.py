@@ -3,7 +3,7 @@
 Knows streams of bytes; does not know HTTP, books or what a member means.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import RawIOBase
 from typing import BinaryIO, cast
 
@@ -12,6 +12,7 @@ from panaversity_fs.core import pack
 from panaversity_fs.core.digest import Digest, short
 from panaversity_fs.core.errors import HashMismatch, Unavailable
 
+PACK_TYPE = pack.PACK_TYPE
 PIECE = 256 * 1024
 """Bytes that are decompressed or compressed at once."""
 LEVEL = 3
@@ -19,16 +20,23 @@ MAX_WINDOW = 8 * 1024 * 1024
 """Bytes of history a sender may ask us to keep."""
 
 
+def load() -> None:
+    """Load the compressor, for whoever has time now and may need it soon."""
+    import zstandard  # noqa: F401
+
+
 def write_pack(changeset: bytes, blobs: BlobSource, coding: str = "zstd") -> Iterator[bytes]:
     """One changeset and its blobs as a pack, in the content coding ``zstd`` or ``identity``."""
-    pieces = _gathered(_frames(changeset, blobs))
-    if coding == "identity":
-        yield from pieces
-        return
+    frames = _frames(changeset, blobs)
+    yield from _gathered(frames) if coding == "identity" else zstd(frames)
+
+
+def zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress a stream piece by piece."""
     import zstandard
 
     packer = zstandard.ZstdCompressor(level=LEVEL).compressobj()
-    for piece in pieces:
+    for piece in _gathered(chunks):
         if out := packer.compress(piece):
             yield out
     yield packer.flush()
@@ -116,16 +124,17 @@ def _begun(events: Iterator[pack.Event], digest: Digest, reader: pack.PackReader
         raise _cut_off()
     if not isinstance(begin, pack.Begin) or begin.name != digest:
         raise HashMismatch("download", short(digest), "is missing from the pack, or not in its place", "Try again")
-    return begin.size, _body(events)
+    return begin.size, member_bytes(events, _cut_off)
 
 
-def _body(events: Iterator[pack.Event]) -> Iterator[bytes]:
+def member_bytes(events: Iterator[pack.Event], cut_off: Callable[[], Unavailable]) -> Iterator[bytes]:
+    """The bytes of the member that has just begun; ``cut_off`` is raised where the pack ends in the middle of it."""
     for event in events:
         if isinstance(event, pack.Finish):
             return
         if isinstance(event, bytes):
             yield event
-    raise _cut_off()
+    raise cut_off()
 
 
 def _cut_off() -> Unavailable:

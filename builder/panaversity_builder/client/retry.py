@@ -3,8 +3,7 @@
 Knows error types only; does not know HTTP. Waits are a value, so that tests need none.
 """
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from panaversity_fs.core.errors import (
 ATTEMPTS = 3
 LONGEST_RETRY_AFTER = 30.0
 """Seconds. A server that asks for more is not waited for longer than this."""
-
-logging.getLogger("stamina").addHandler(logging.NullHandler())  # or its retry lines reach stderr unasked
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,6 @@ def attempts(
     address: str = "the server", waits: Waits = NORMAL_WAITS, damage: bool = True
 ) -> Iterator[AbstractContextManager[object]]:
     """Attempts at one request; see ``Server.attempts``. ``address`` names the server in the final error."""
-    import stamina  # 30 ms that --help need not pay
 
     def wait_for(error: Exception) -> bool | float:
         if not may_pass(error, damage):
@@ -60,15 +56,12 @@ def attempts(
             return min(float(asked), LONGEST_RETRY_AFTER)
         return True
 
+    first = _First(damage)
+    yield first
+    if first.fault is None:
+        return
     try:
-        yield from stamina.retry_context(
-            on=wait_for,
-            attempts=ATTEMPTS,
-            timeout=None,
-            wait_initial=waits.first,
-            wait_max=waits.longest,
-            wait_jitter=waits.jitter,
-        )
+        yield from _further(first.fault, wait_for, waits)
     except PanaversityError as last:
         if isinstance(last, HashMismatch) or not may_pass(last, damage):
             raise
@@ -81,3 +74,45 @@ def attempts(
             attempts=ATTEMPTS,
             cause=last.code,
         ) from last
+
+
+class _First:
+    """The first attempt: most are the last, and need no library that counts and waits (15 ms of a command)."""
+
+    def __init__(self, damage: bool) -> None:
+        self._damage = damage
+        self.fault: BaseException | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> bool:
+        self.fault = fault
+        return fault is not None and may_pass(fault, self._damage)
+
+
+def _further(
+    fault: BaseException, wait_for: Callable[[Exception], bool | float], waits: Waits
+) -> Iterator[AbstractContextManager[object]]:
+    """The attempts after the first one, which failed with ``fault``. Raises what the last one raised."""
+    import logging
+
+    import stamina
+
+    logging.getLogger("stamina").addHandler(logging.NullHandler())  # or its retry lines reach stderr unasked
+    context = stamina.retry_context(
+        on=wait_for,
+        attempts=ATTEMPTS,
+        timeout=None,
+        wait_initial=waits.first,
+        wait_max=waits.longest,
+        wait_jitter=waits.jitter,
+    )
+    told = False
+    for attempt in context:
+        if told:
+            yield attempt
+        else:
+            told = True
+            with attempt:
+                raise fault

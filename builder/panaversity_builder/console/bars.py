@@ -53,7 +53,7 @@ class Lines:
             self._console.say(text)
 
     def warn(self, text: str) -> None:
-        self._console.say(f"warning: {text}")
+        self._console.warn(text)
 
 
 class Bars(Lines):
@@ -88,7 +88,7 @@ class Bars(Lines):
             self._above(text)
 
     def warn(self, text: str) -> None:
-        self._above(f"warning: {text}")
+        self._above(f"warning: {text}")  # never in a job: it has no terminal to draw bars on
 
     def _above(self, text: str) -> None:
         if self._bars is None:

@@ -7,9 +7,7 @@ unexpected exception must never leave with Python's own 1 (EXAMPLES 6). Knows en
 import os
 import signal
 import sys
-import tempfile
 import threading
-import traceback
 from collections.abc import Callable
 from types import FrameType
 
@@ -51,6 +49,9 @@ def _bug(console: Console, error: Exception) -> int:
 
 
 def _write_trace(folder: str | None, error: Exception) -> str | None:
+    import tempfile  # like traceback, for the one run in a thousand that has a bug
+    import traceback
+
     try:
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
@@ -63,13 +64,16 @@ def _write_trace(folder: str | None, error: Exception) -> str | None:
 
 
 def _terminate_as_interrupt() -> None:
-    """Let SIGTERM unwind as Ctrl-C does, so that locks, servers and builds we started end with us."""
+    """Let SIGTERM, and a terminal that is closed, unwind as Ctrl-C does: what we started ends with us."""
 
     def unwind(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, unwind)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is signal.SIG_DFL:  # one that nohup ignores stays ignored
+            signal.signal(signum, unwind)
 
 
 def standard_console() -> Console:

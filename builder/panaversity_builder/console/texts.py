@@ -65,12 +65,32 @@ def counted(body: Mapping[str, object], words: Sequence[str]) -> str:
 
 def phase_line(event: "PhaseEvent", verbosity: int) -> str | None:
     """One line about one phase. What always runs, and what is as it was, is news only for who asked for more."""
-    if verbosity < 1 and event.kind != "failed" and (event.phase.volatile or event.kind == "cached"):
+    routine = event.phase.volatile or event.kind == "cached"
+    if routine and event.kind != "failed" and (verbosity < 1 or event.kind == "start"):
         return None
-    head = f"[{event.position}/{event.total}] {event.phase.name}"
     match event.kind:
-        case "start" | "cached":
-            return f"{head}: {event.note}"
+        case "start":
+            return f"{phase_head(event)}: {event.note}"
         case "failed":
-            return f"{head}: failed after {event.seconds or 0:.1f} s"
-    return f"{head}: done in {event.seconds or 0:.1f} s"
+            return f"{phase_head(event)}: failed ({took(event)})"
+        case "cached":
+            cached = "" if event.note.startswith("restored") else "cached, "
+            return f"{phase_head(event)}: {cached}{event.note} ({took(event)})"
+    done = event.note if event.phase.volatile else f"done{_afterthought(event.note)}"
+    return f"{phase_head(event)}: {done} ({took(event)})"
+
+
+def phase_head(event: "PhaseEvent") -> str:
+    """``[80%] hydrate``: how far the run is, and which phase speaks."""
+    return f"[{event.percent}%] {event.phase.name}"
+
+
+def took(event: "PhaseEvent") -> str:
+    """The seconds a phase took."""
+    return f"{event.seconds or 0:.1f} s"
+
+
+def _afterthought(note: str) -> str:
+    """What a phase found out while it ran; the reason in front of it was told when it began."""
+    _, mark, found = note.partition("; ")
+    return mark + found

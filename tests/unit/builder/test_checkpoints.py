@@ -1,7 +1,7 @@
 """The builder as a witness of audit logs: what it remembers, what it refuses, what it forgives (S37)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Logging(Simulator):
         self.shown = True
         self.old = False
         self.asked: list[Checkpoint | None] = []
+        self.accepted: list[dict[str, object]] = []
 
     def grow(self, count: int = 1) -> None:
         self.log += [digest_of(f"{self.store_id} {len(self.log) + n}".encode()) for n in range(count)]
@@ -64,6 +65,12 @@ class Logging(Simulator):
             raise InvalidArgument("plan_build", "checkpoint", "is not an argument of this tool")
         plan = super().plan_build(book_id, known, scope)
         return replace(plan, checkpoint=self.checkpoint(), proof=self.proof(seen))
+
+    def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
+        if self.old:
+            raise InvalidArgument(tool, "accept_rollback", "is not an argument of this tool")
+        self.accepted.append(dict(arguments))
+        return {}
 
     def send_changeset(
         self,
@@ -158,10 +165,15 @@ def test_S37_an_accepted_rollback_is_said_and_the_new_log_is_watched_from_then_o
     server: Logging, tamper: object
 ) -> None:
     kept = ask(server, None)
+    seen = server.checkpoint()
+    assert seen is not None
     tamper(server)  # type: ignore[operator]
     warnings = Warnings()
     kept = ask(server, kept, accept=True, progress=warnings)
     assert server.asked[-1] is None
+    # The server's own log is to tell of it, where it shows one.
+    told = {"incarnation": seen.incarnation, "size": seen.size, "root": seen.root}
+    assert [asked["checkpoint"] for asked in server.accepted] == ([told] if server.checkpoint() else [])
     assert len(warnings.said) == 1
     assert "given up" in warnings.said[0]
     assert ask(server, kept) == kept
@@ -175,6 +187,15 @@ def test_accepting_a_rollback_that_did_not_happen_changes_nothing(server: Loggin
     kept, warnings = ask(server, None), Warnings()
     assert ask(server, kept, accept=True, progress=warnings) == kept
     assert warnings.said == []
+    assert server.accepted == []
+
+
+def test_a_server_that_cannot_write_an_acceptance_down_does_not_stop_it(server: Logging) -> None:
+    kept, warnings = ask(server, None), Warnings()
+    cut(server)
+    server.old = True
+    assert sizes(ask(server, kept, accept=True, progress=warnings)) == [("sim-store", 3)]
+    assert "does not tell of it (INVALID_ARGUMENT)" in warnings.said[1]
 
 
 def test_F41_a_later_life_of_the_book_is_said_and_an_earlier_one_refused(server: Logging) -> None:
@@ -318,3 +339,10 @@ def test_plan_writes_nothing_and_an_unchanged_log_is_not_written_again(tmp_path:
     assert kept.stat().st_ino == before.st_ino
     hydrate(server, output)
     assert kept.stat().st_ino != before.st_ino
+
+
+def test_F48_P12_a_damaged_byte_of_what_is_remembered_raises_no_false_alarm(server: Logging) -> None:
+    kept = ask(server, None)
+    for at in range(len(kept)):
+        for damaged in (kept[:at], kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1 :]):
+            assert sizes(ask(server, damaged)) == [("sim-store", 5)]

@@ -228,3 +228,30 @@ def test_values_from_a_file_are_read_as_toml(project):
     assert (config.site_variables, config.site_time_limit, config.max_deletes) == (("ALGOLIA",), 90.0, "5")
     assert isinstance(config, Config)
     assert Path(config.root) == project
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("512", 512), ("10k", 10 << 10), ("512M", 512 << 20), ("2 GiB", 2 << 30), ("1.5g", 3 << 29), (7, 7),
+     ("1TB", 1 << 40), ("3 MB", 3 << 20)],
+)  # fmt: skip
+def test_a_size_may_be_told_in_powers_of_1024(project, text, size):
+    assert load(project, {"PANAVERSITY_CACHE_SIZE": str(text)}).cache_size == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "1.2.3G", "5 Q", "G", "1e9", "0x10", "nan", "inf"])
+def test_what_is_no_size_is_said_to_be_none(project, text):
+    with pytest.raises(ConfigInvalid, match="is not a size like 512M or 2G"):
+        load(project, {"PANAVERSITY_CACHE_SIZE": text})
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("Yes", True), ("0", False), ("off", False)])
+def test_offline_is_a_switch(project, text, value):
+    assert load(project, {"PANAVERSITY_OFFLINE": text}).offline is value
+
+
+def test_offline_is_neither_half_true_nor_a_path(project):
+    with pytest.raises(ConfigInvalid, match="is neither true nor false"):
+        load(project, {"PANAVERSITY_OFFLINE": "maybe"})
+    assert load(project, {"PANAVERSITY_CACHE_DIR": "kept"}).cache_dir == str(project / "kept")
+    assert load(project, {"PANAVERSITY_OFFLINE": "0"}, offline=True).offline is True

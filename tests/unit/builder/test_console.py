@@ -15,8 +15,10 @@ from panaversity_builder.console.bars import Bars, Lines
 from panaversity_builder.console.edge import guarded
 from panaversity_builder.console.phases import aged, phase_rows, phase_table
 from panaversity_builder.console.results import build_lines, hydrate_lines, ingest_lines, plan_lines
-from panaversity_builder.console.texts import amount, error_lines, size
-from panaversity_builder.lifecycle import KeyDocument, Lifecycle, Phase
+from panaversity_builder.console.texts import amount, error_lines, phase_line, size
+from panaversity_builder.engine import PhaseEvent
+from panaversity_builder.forecast import Forecast
+from panaversity_builder.lifecycle import KeyDocument, Phase
 from panaversity_builder.snapshots import Record
 from panaversity_fs.core.errors import Conflict, PhaseFailed, SourceRefused, error_types
 
@@ -272,9 +274,9 @@ def test_FR_206_an_ingest_counts_and_then_names_what_changed():
     assert list(ingest_lines(body)) == [
         "ingest guide: 1 added, 1 deleted, 44 unchanged, 1 diverged; revision 3",
         "  A a.md",
-        "  D content/b.md",
-        "left alone, edited in the book since the last ingest (--overwrite lets the source win):",
-        "  ! content/c.md",
+        "  D b.md",
+        "left alone, edited in the book since the last ingest (bring it with pull, or --overwrite it):",
+        "  ! c.md",
     ]
 
 
@@ -283,10 +285,13 @@ def test_FR_205_a_dry_run_says_that_nothing_was_written():
     assert next(ingest_lines(body)) == "ingest guide: would be 1 added, 44 unchanged; dry run, nothing was written"
 
 
-def test_ignored_and_kept_files_are_named_to_who_asks():
-    body = {**INGEST, "ignored_files": [{"source": ".DS_Store", "reason": "begins with a dot"}], "kept_files": ["k"]}
-    assert list(ingest_lines(body, verbose=True))[1:] == [
-        "only in the book, kept:", "  = k", "ignored:", "  - .DS_Store: begins with a dot",
+def test_ignored_and_kept_files_are_named_to_who_asks_and_what_pull_would_bring_is_counted_for_all():
+    kept = ["content/01-Part/k.md", "l"]
+    body = {**INGEST, "ignored_files": [{"source": ".DS_Store", "reason": "begins with a dot"}], "kept_files": kept}
+    heading = "only in the book, kept (bring them with pull): 2 files"
+    assert list(ingest_lines(body))[1:] == [heading]
+    assert list(ingest_lines({**body, "numbering": "name-number"}, verbose=True))[1:] == [
+        heading, "  = Part-01/k.md", "  = l", "ignored:", "  - .DS_Store: begins with a dot",
     ]  # fmt: skip
 
 
@@ -335,13 +340,44 @@ def test_amounts_are_written_for_people():
     assert [aged(5), aged(61), aged(7200), aged(200000)] == ["5 s", "1 min", "2 h", "2 d"]
 
 
-def test_show_phases_tells_state_age_and_last_duration():
-    line = Lifecycle("l", 1, (Phase("1", "look", "look", volatile=True), Phase("2", "make", "make it")))
+def test_show_phases_tells_state_age_size_and_last_duration():
+    look, make = Phase("1", "look", "look", volatile=True), Phase("2", "make", "make it")
     record = Record(KeyDocument("l", 1, "2", {}, None), "x", "2026-11-20T10:00:00+00:00", 2.5)
-    now = datetime(2026, 11, 20, 11, tzinfo=UTC)
-    rows = phase_rows(line, lambda phase: record if phase == "2" else None, now)
-    assert [r.split() for r in phase_table(rows)] == [
-        ["id", "name", "state", "age", "last", "description"],
-        ["1", "look", "always", "runs", "-", "-", "look"],
-        ["2", "make", "kept", "1", "h", "2.5", "s", "make", "it"],
+    forecasts = [Forecast(look, "run", "always runs"), Forecast(make, "cached", "unchanged", record=record)]
+    rows = phase_rows(forecasts, {"2": 1500}, datetime(2026, 11, 20, 11, tzinfo=UTC))
+    assert list(phase_table(rows)) == [
+        "id  name  description  state        age  size    last",
+        "1   look  look         always runs  -    -       -",
+        "2   make  make it      cached       1 h  1.5 KB  2.5 s",
+        "make cached: unchanged",
     ]
+
+
+def test_a_record_with_an_odd_time_is_shown_without_an_age():
+    record = Record(KeyDocument("l", 1, "2", {}, None), "x", "yesterday", 2.5)
+    made = Forecast(Phase("2", "make", "make it"), "run", "never built", record=record)
+    (row,) = phase_rows([made], {}, datetime(2026, 11, 20, tzinfo=UTC))
+    assert (row["age_seconds"], row["size_bytes"], row["state"]) == (None, None, "would run")
+
+
+@pytest.mark.parametrize(
+    ("kind", "note", "verbosity", "volatile", "said"),
+    [
+        ("start", "never built", 0, False, "[50%] make: never built"),
+        ("done", "never built", 0, False, "[100%] make: done (1.2 s)"),
+        ("done", "x; not remembered", 0, False, "[100%] make: done; not remembered (1.2 s)"),
+        ("failed", "breaks", 0, False, "[50%] make: failed (1.2 s)"),
+        ("failed", "breaks", 0, True, "[50%] make: failed (1.2 s)"),
+        ("cached", "unchanged", 0, False, None),
+        ("cached", "unchanged", 1, False, "[100%] make: cached, unchanged (1.2 s)"),
+        ("cached", "restored: it was gone", 1, False, "[100%] make: restored: it was gone (1.2 s)"),
+        ("done", "always runs", 0, True, None),
+        ("start", "always runs", 1, True, None),
+        ("done", "always runs", 1, True, "[100%] make: always runs (1.2 s)"),
+    ],
+)
+def test_phase_lines_tell_how_far_which_and_how_long_and_keep_quiet_about_routine(
+    kind, note, verbosity, volatile, said
+):
+    event = PhaseEvent(kind, Phase("2", "make", "make it", volatile), 2, 2, note, 1.23)
+    assert phase_line(event, verbosity) == said

@@ -1,5 +1,6 @@
 """The engine: what runs, what is believed, and what a watcher hears. Phases are dictionaries of functions here."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -25,7 +26,7 @@ class Workshop:
         self.things: set[str] = set()
         self.ran: list[str] = []
         self.heard: list[PhaseEvent] = []
-        self.trouble: Exception | None = None
+        self.trouble: BaseException | None = None
 
     def run(self, **more):
         self.ran, self.heard = [], []
@@ -230,6 +231,77 @@ def test_an_output_is_not_remembered_when_its_inputs_moved_meanwhile():
     shop.make_inputs = lambda: {"tool": next(seen)}
     shop.run(until="make")
     assert shop.records.latest("2") is None
+
+
+def test_what_moved_meanwhile_is_named_in_the_result():
+    shop = Workshop()
+    seen = iter(["saw", "saw", "axe", "axe", "axe", "axe"])
+    shop.make_inputs = lambda: {"tool": next(seen)}
+    made = shop.run(until="make")[-1]
+    assert made.note == "never built; not remembered, meanwhile changed: tool (saw → axe)"
+
+
+def test_a_believed_phase_tells_how_long_it_took_when_it_ran():
+    shop = Workshop()
+    assert [r.saved_seconds for r in shop.run()] == [0.0, 0.0, 0.0]
+    assert [r.saved_seconds for r in shop.run()] == [0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("where", ["run", "inputs", "check"])
+def test_a_failed_phase_is_the_last_result_wherever_it_failed(where):
+    shop = Workshop()
+    shop.run()
+    shop.paper = "blue"
+    trouble = PhaseFailed("build", "wrap", "tears", phase="3")
+
+    def fail(*_):
+        raise trouble
+
+    if where == "run":
+        shop.trouble = trouble
+    elif where == "inputs":
+        shop.make_inputs = fail
+    else:
+        shop.paper = "red"
+        shop.there = fail
+    results = []
+    with pytest.raises(PhaseFailed, match="tears"):
+        shop.run(results=results)
+    assert [(r.phase.name, r.state) for r in results][-1] == ("make" if where == "inputs" else "wrap", "failed")
+    assert (results[-1].note, results[-1].output) == ("build: wrap: tears.", "")
+    assert shop.heard[-1].kind == "failed"
+    assert [e.kind for e in shop.heard].count("failed") == 1
+
+
+def test_an_interrupt_is_told_as_one():
+    shop = Workshop()
+    shop.trouble = KeyboardInterrupt()
+    results = []
+    with pytest.raises(KeyboardInterrupt):
+        shop.run(results=results)
+    assert (results[-1].state, results[-1].note) == ("failed", "interrupted")
+
+
+def test_percentages_count_settled_phases_of_those_that_were_asked_for():
+    shop = Workshop()
+    shop.run()
+    shop.tool = "axe"
+    shop.run()
+    assert [(e.kind, e.percent) for e in shop.heard] == [
+        ("start", 0), ("done", 33), ("start", 33), ("done", 66), ("start", 66), ("done", 100),
+    ]  # fmt: skip
+    shop.run(until="1")
+    assert [e.percent for e in shop.heard] == [0, 100]
+
+
+def test_particulars_stand_in_a_reason_in_the_place_of_the_two_values():
+    shop = Workshop()
+    shop.run()
+    shop.tool = "axe"
+    steps = shop.steps()
+    steps[1] = replace(steps[1], particulars=lambda name, old, new: f"M {name} of {old} and {new}")
+    results = run_lifecycle(LINE, steps, shop.records)
+    assert results[1].note == "changed: tool (M tool of saw and axe)"
 
 
 def test_steps_that_are_not_the_lifecycle_are_a_bug():

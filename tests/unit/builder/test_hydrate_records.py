@@ -17,7 +17,7 @@ from panaversity_builder.book.hydrate.records import (
     render_index,
     render_plan,
 )
-from panaversity_builder.book.hydrate.sealed import Miss, seal, unseal
+from panaversity_builder.book.sealed import Miss, seal, unseal
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.mapping import Numbering
 

@@ -1,6 +1,7 @@
 """Ingest against a simulated server: what is sent, what is refused, what is left alone, and what it costs."""
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -13,7 +14,9 @@ import pytest
 
 from panaversity_builder.book import ingest_send, source
 from panaversity_builder.book.ingest import IngestOptions, IngestResult, ingest
+from panaversity_builder.book.sealed import seal
 from panaversity_builder.client import LARGE
+from panaversity_builder.progress import Silent
 from panaversity_fs.core.changes import Changeset, Delete, Write
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import (
@@ -212,6 +215,8 @@ def test_FR_204_a_file_changed_on_both_sides_is_a_conflict_and_nothing_is_writte
     assert caught.value.exit_status == 11
     [conflict] = caught.value.details["conflicts"]
     assert (conflict["path"], conflict["source"]) == (desk.path(LESSON), LESSON)
+    assert conflict["reason"] == "was changed here and changed in the book"
+    assert f"since the last ingest: {LESSON}. Nothing was written." in str(caught.value)
     assert conflict["current_hash"] == digest_of(b"agent")
     assert conflict["expected_hash"] == digest_of(b"one")
     assert desk.book == before
@@ -575,7 +580,10 @@ def test_a_stat_cache_that_lies_is_found_out_and_forgotten(desk: Desk) -> None:
     os.utime(desk.docs / LESSON, (0, 0))
     desk.ingest()
     [marks] = (Path(desk.options.state_dir) / "ingest").glob("*/stat.json")
-    marks.write_text(marks.read_text().replace(digest_of(b"first"), digest_of(b"lie")))
+    lie = marks.read_text().replace(digest_of(b"first"), digest_of(b"lie"))
+    body = json.loads(lie)
+    del body["checksum"]  # who can write there can seal, too
+    marks.write_bytes(seal(body))
     assert desk.ingest().changed == 0
     assert desk.book[LESSON] == b"first"
 
@@ -684,3 +692,59 @@ def test_a_wrong_book_id_is_refused_before_anything_is_read(desk: Desk) -> None:
     with pytest.raises(InvalidArgument):
         desk.ingest(book_id="Not A Book")
     assert desk.sim.traffic.requests == 0
+
+
+class Warnings(Silent):
+    """Keeps what everybody should see."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> tuple[Desk, Desk]:
+    """Two checkouts of one book on one server, both ingested."""
+    alice, bob = Desk(tmp_path / "alice"), Desk(tmp_path / "bob")
+    bob.sim = alice.sim
+    alice.ingest()
+    bob.ingest()
+    return alice, bob
+
+
+def warned(desk: Desk, **wishes: Any) -> list[str]:
+    heard = Warnings()
+    ingest(desk.sim, replace(desk.options, **wishes), heard)
+    return heard.said
+
+
+def test_D17_a_checkout_that_lags_behind_another_is_told_what_it_would_put_back(team: tuple[Desk, Desk]) -> None:
+    alice, bob = team
+    write_tree(alice.docs, {LESSON: b"newer", "Part-01/Chapter-01/09-new.md": b"new"})
+    assert warned(alice) == []
+    write_tree(bob.docs, {"README.md": b"bob's own"})
+    said = warned(bob, dry_run=True)
+    assert len(said) == 1
+    assert said[0].startswith("ingest: my-book: 2 files are as this checkout last saw the book")
+    assert f"changed since: {LESSON}, Part-01/Chapter-01/09-new.md. An ingest puts the older text back" in said[0]
+    assert warned(bob) == said
+    assert alice.book[LESSON] == FILES[LESSON]
+
+
+def test_a_checkout_that_was_updated_or_whose_author_changed_the_file_hears_nothing(team: tuple[Desk, Desk]) -> None:
+    alice, bob = team
+    write_tree(alice.docs, {LESSON: b"newer", "README.md": b"newer"})
+    alice.ingest()
+    write_tree(bob.docs, {LESSON: b"newer", "README.md": b"another one's"})
+    assert warned(bob) == []
+    write_tree(bob.docs, {LESSON: FILES[LESSON]})
+    assert warned(bob) == [], "what was newer here too is put back on purpose"
+
+
+def test_a_file_whose_name_is_no_utf_8_is_refused_by_name(desk: Desk) -> None:
+    (desk.docs / os.fsdecode(b"bad\xff.md")).write_bytes(b"x")
+    for _ in range(2):
+        with pytest.raises(SourceRefused, match="1 file cannot be taken"):
+            desk.ingest()

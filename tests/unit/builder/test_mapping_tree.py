@@ -1,8 +1,8 @@
-"""A whole source tree as a book: ignored names, numbering, mapping and refusals."""
+"""A whole source tree as a book: numbering, mapping and refusals."""
 
 import pytest
 
-from panaversity_builder.book.mapping import IgnoreRules, detect_numbering, map_tree
+from panaversity_builder.book.mapping import detect_numbering, map_tree
 from panaversity_fs.core.errors import SourceRefused
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.schema import Schema
@@ -101,53 +101,3 @@ def test_FR_202_what_a_strict_book_cannot_take_is_listed_with_its_reason() -> No
     assert [misfit.source for misfit in mapped.misfits] == ["01-A/d.md", "README.md"]
     assert all("content/{NN-Name}" in misfit.reason for misfit in mapped.misfits)
     assert mapped.refused == ()
-
-
-@pytest.mark.parametrize(
-    ("path", "is_folder", "ignored"),
-    [
-        (".git", True, True),
-        ("a/.DS_Store", False, True),
-        ("a/node_modules", True, True),
-        ("Thumbs.db", False, True),
-        ("a/desktop.ini", False, True),
-        ("x.md~", False, True),
-        ("x.swp", False, True),
-        ("_category_.json", False, False),
-        ("_draft.md", False, False),
-        ("thumbs.md", False, False),
-    ],
-)
-def test_working_files_are_ignored_and_lessons_are_not(path: str, is_folder: bool, ignored: bool) -> None:
-    assert (IgnoreRules().reason(path, is_folder) is not None) is ignored
-
-
-@pytest.mark.parametrize(
-    ("rules", "path", "is_folder", "ignored"),
-    [
-        ("*.tmp", "a/b.tmp", False, True),
-        ("drafts/", "a/drafts", True, True),
-        ("drafts/", "a/drafts", False, False),
-        ("/only-top.md", "only-top.md", False, True),
-        ("/only-top.md", "a/only-top.md", False, False),
-        ("a/*.md", "a/x.md", False, True),
-        ("a/*.md", "a/b/x.md", False, False),
-        ("a/**/x.md", "a/x.md", False, True),
-        ("a/**/x.md", "a/b/c/x.md", False, True),
-        ("**/old", "p/q/old", True, True),
-        ("# note\n\n", "note", False, False),
-        ("x[12].md", "x2.md", False, True),
-    ],
-)
-def test_bookignore_names_more(rules: str, path: str, is_folder: bool, ignored: bool) -> None:
-    assert (IgnoreRules.parse(rules).reason(path, is_folder) is not None) is ignored
-
-
-def test_bookignore_refuses_a_pattern_that_takes_something_back() -> None:
-    with pytest.raises(SourceRefused, match="line 2"):
-        IgnoreRules.parse("*.md\n!keep.md\n")
-
-
-def test_a_hostile_ignore_pattern_costs_no_exponential_time() -> None:
-    rules = IgnoreRules.parse("/".join(["**", "a"] * 30) + "/b")
-    assert rules.reason("/".join(["a"] * 200), False) is None

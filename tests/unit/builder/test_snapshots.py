@@ -1,15 +1,14 @@
-"""Records and kept folders: believed only after a check, never fatal."""
+"""Records: believed only after a check, never fatal."""
 
 import json
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 
-from panaversity_builder.book.trees import tree_digest
 from panaversity_builder.lifecycle import KeyDocument
-from panaversity_builder.snapshots import KEPT_FOLDERS, KEPT_RECORDS, KeptFolders, Record, RecordFiles
+from panaversity_builder.snapshots import KEPT_RECORDS, Record, RecordFiles
+
+FULL = os.environ.get("PANAVERSITY_TEST_FULL") == "1"
 
 
 def document(phase="5", node="v20"):
@@ -92,14 +91,13 @@ def test_F48_a_record_file_with_a_flipped_bit_is_never_believed_as_another_recor
     path = folder / "5.json"
     whole = path.read_bytes()
     true = record()
-    for at in range(0, len(whole), 3):
+    for at in range(0, len(whole), 1 if FULL else 3):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        for found in files(folder, warnings).all("5"):
-            assert found.document == true.document, "a document always hashes to its key"
+        assert files(folder, warnings).all("5") in ([], [true]), "a record is whole or not there"
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "null", "{}", '{"format": 2, "records": []}', "[" * 100000, '{"format":1,"records":[1]}']
+    "text", ["[]", "null", "{}", '{"format": 3, "records": []}', "[" * 100000, '{"format":2,"records":[1]}']
 )
 def test_F48_odd_json_is_a_miss(folder, warnings, text):
     folder.mkdir()
@@ -114,77 +112,6 @@ def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(tmp_path, w
     store.remember(record())
     assert store.find(document()) == record(), "within this run it is known"
     assert any("cannot be written" in w for w in warnings)
-
-
-@pytest.fixture
-def built(tmp_path):
-    site = tmp_path / "build"
-    (site / "a").mkdir(parents=True)
-    (site / "index.html").write_text("<p>hello")
-    (site / "a" / "page.html").write_text("<p>page")
-    (site / "link").symlink_to("index.html")
-    return site
-
-
-@pytest.fixture
-def kept(tmp_path):
-    return KeptFolders(str(tmp_path / "kept"), tree_digest)
-
-
-def test_a_kept_folder_comes_back_as_it_was(built, kept):
-    output = tree_digest(str(built))
-    kept.keep(str(built), output)
-    shutil.rmtree(built)
-    assert kept.restore(output, str(built)) is None
-    assert tree_digest(str(built)) == output
-    assert os.readlink(built / "link") == "index.html"
-
-
-def test_an_altered_folder_is_replaced_whole(built, kept):
-    output = tree_digest(str(built))
-    kept.keep(str(built), output)
-    (built / "index.html").write_text("edited")
-    (built / "stray.html").write_text("stray")
-    assert kept.restore(output, str(built)) is None
-    assert tree_digest(str(built)) == output
-    assert sorted(p.name for p in built.parent.iterdir()) == ["build", "kept"], "nothing is left beside it"
-
-
-def test_a_damaged_copy_is_not_restored_and_says_so(built, kept, tmp_path):
-    output = tree_digest(str(built))
-    kept.keep(str(built), output)
-    (tmp_path / "kept" / output / "index.html").write_text("rotten")
-    shutil.rmtree(built)
-    assert kept.restore(output, str(built)) == "the kept copy was damaged"
-    assert not built.exists()
-    assert kept.restore(output, str(built)) == "no copy is kept"
-
-
-def test_what_was_never_kept_cannot_be_restored(built, kept):
-    before = tree_digest(str(built))
-    assert kept.restore("c" * 64, str(built)) == "no copy is kept"
-    assert tree_digest(str(built)) == before
-
-
-def test_a_copy_that_is_not_what_was_promised_is_not_kept(built, kept, tmp_path):
-    kept.keep(str(built), "c" * 64)
-    assert list((tmp_path / "kept").iterdir()) == []
-
-
-def test_a_name_that_is_no_digest_never_becomes_a_path(built, kept):
-    with pytest.raises(ValueError, match="digest"):
-        kept.keep(str(built), "../escape")
-
-
-def test_only_the_last_three_folders_are_kept(built, kept, tmp_path):
-    outputs = []
-    for number in range(5):
-        (built / "index.html").write_text(f"<p>{number}")
-        outputs.insert(0, tree_digest(str(built)))
-        kept.keep(str(built), outputs[0])
-    (tmp_path / "kept" / "left-over.partial").mkdir()
-    kept.prune([outputs[0], outputs[0], *outputs])
-    assert {p.name for p in Path(tmp_path / "kept").iterdir()} == set(outputs[:KEPT_FOLDERS])
 
 
 def test_records_are_readable_by_people(folder, warnings):

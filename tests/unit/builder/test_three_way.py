@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from panaversity_builder.book.three_way import Decision, decide
+from panaversity_builder.book.three_way import Decision, decide, going_back
 from panaversity_fs.core.digest import Digest, digest_of
 
 A, B, C = (digest_of(letter) for letter in (b"a", b"b", b"c"))
@@ -84,3 +84,14 @@ def test_every_combination_of_two_paths_is_decided_as_the_naive_rules_say(overwr
             lists = [name for name in Decision.__dataclass_fields__ if path in getattr(decision, name)]
             fate = _oracle(*triple, overwrite)
             assert lists == ([] if fate is None else [fate]), (path, triple)
+
+
+def test_only_what_others_settled_and_nobody_changed_here_goes_back() -> None:
+    old, new, mine = (digest_of(word) for word in (b"old", b"new", b"mine"))
+    seen = {"behind": old, "edited": old, "agent": old, "gone": old}
+    book = {"behind": new, "edited": new, "agent": new, "added": new}
+    last = {**book, "agent": old}
+    source = {"behind": old, "edited": mine, "agent": old, "gone": old}
+    decision = decide(source, book, last, overwrite=True)
+    assert decision.writes == ("agent", "behind", "edited", "gone")
+    assert going_back(decision, source, book, last, seen) == ("added", "behind", "gone")

@@ -6,10 +6,13 @@ Knows error numbers and wording; does not know which step failed.
 import contextlib
 import errno
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from panaversity_builder.book.hydrate.folder import Changed
-from panaversity_builder.book.hydrate.reconcile import Obstacle
 from panaversity_fs.core.errors import ConfigInvalid, LocalEdits, NoSpace
+
+if TYPE_CHECKING:
+    from panaversity_builder.book.hydrate.reconcile import Obstacle
 
 LISTED = 20
 """Most paths named in the text of an error; its details hold all."""
@@ -17,7 +20,7 @@ LISTED = 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-def local_edits(output_dir: str, obstacles: Collection[Obstacle]) -> LocalEdits:
+def local_edits(output_dir: str, obstacles: "Collection[Obstacle]") -> LocalEdits:
     named = "; ".join(f"{o.path} {o.reason}" for o in list(obstacles)[:LISTED])
     more = f"; and {len(obstacles) - LISTED} more" if len(obstacles) > LISTED else ""
     return LocalEdits(

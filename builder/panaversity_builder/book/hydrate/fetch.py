@@ -1,12 +1,15 @@
 """Getting the bytes: small blobs together in packs, large ones alone and resumed, asking again only for what lacks.
 
-Knows the server's seam and the staging folder; does not know paths or what the bytes are for.
+Knows the server's seam, the shared cache and the staging folder; does not know paths or what the bytes are for.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from panaversity_builder.blob_cache import BlobCache
+from panaversity_builder.book.hydrate.folder import CHUNK
 from panaversity_builder.book.hydrate.staging import Staging
 from panaversity_builder.client import LARGE, Server
 from panaversity_builder.progress import Progress
@@ -41,6 +44,33 @@ def fetch(server: Server, book_id: str, manifest: Digest, wanted: Wanted, stagin
     finally:
         progress.finish()
     return len(missing)
+
+
+def take_from_cache(cache: BlobCache, wanted: Wanted, staging: Staging, progress: Progress) -> int:
+    """Stage what the shared cache has, hashed on its way like everything else; answers how many blobs it had."""
+    lacking = [digest for digest in sorted(wanted) if digest not in staging.held]
+    taken = 0
+    for digest in lacking:
+        with cache.opened(digest) as file:
+            if file is None:
+                continue
+            try:
+                size = os.fstat(file).st_size
+                staging.take(digest, size, _read(file))
+                taken += 1
+            except Unavailable:
+                progress.note(f"the cached blob {short(digest)} was damaged and is removed")
+                cache.discard(digest)
+    return taken
+
+
+def _read(file: int) -> Iterator[bytes]:
+    """The bytes of a cached blob. A cache that cannot be read is damaged, and not an error of the output folder."""
+    try:
+        while chunk := os.read(file, CHUNK):
+            yield chunk
+    except OSError as fault:
+        raise Unavailable("hydrate", "cache", f"cannot be read: {fault.strerror}") from fault
 
 
 def _fetch_pack(

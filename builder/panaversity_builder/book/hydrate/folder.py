@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Self
 
 from panaversity_builder.durable import write_all
@@ -26,6 +26,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Signature = tuple[int, int, int, int]
 """Size in bytes, mtime and ctime in nanoseconds, inode: what changes when a file does."""
+
+Sight = tuple[int, Signature]
+"""What a name stands for (``stat.S_IFMT``) and its signature."""
 
 
 class Changed(Exception):
@@ -50,6 +53,7 @@ class Folder:
         self.path = path
         self._root = descriptor
         self._last: tuple[str, int] = ("", descriptor)
+        self._source: tuple[str, int] = ("", descriptor)
 
     @classmethod
     def open(cls, path: str) -> Self:
@@ -61,6 +65,7 @@ class Folder:
 
     def __exit__(self, *_: object) -> None:
         self._forget()
+        self._forget_source()
         os.close(self._root)
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -77,24 +82,25 @@ class Folder:
                 return None
             raise
 
-    def scan(self, folders: Collection[str]) -> dict[str, os.stat_result]:
+    def scan(self, folders: Collection[str]) -> dict[str, Sight]:
         """Everything that lies directly in the named folders, those that exist. ``""`` is the output folder itself."""
         wanted = frozenset(folders)
-        found: dict[str, os.stat_result] = {}
+        found: dict[str, Sight] = {}
         if "" in wanted:
             self._scan(self._root, "", wanted, found)
             found.pop(STATE, None)
         return found
 
-    def _scan(self, folder: int, prefix: str, wanted: frozenset[str], found: dict[str, os.stat_result]) -> None:
+    def _scan(self, folder: int, prefix: str, wanted: frozenset[str], found: dict[str, Sight]) -> None:
         below = []
         with os.scandir(folder) as names:
             for entry in names:
                 path = prefix + entry.name
                 try:
-                    status = found[path] = entry.stat(follow_symlinks=False)
+                    status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                found[path] = stat.S_IFMT(status.st_mode), signature(status)  # the status itself weighs ten times that
                 if stat.S_ISDIR(status.st_mode) and path in wanted:
                     below.append((entry.name, path))
         for name, path in below:
@@ -200,6 +206,7 @@ class Folder:
         """Remove a folder if it is empty; True when it is gone. A link of that name stays."""
         folder, name = _split(path)
         self._forget()
+        self._forget_source()
         try:
             os.rmdir(name, dir_fd=self._at(folder))
         except (FileNotFoundError, NotADirectoryError):
@@ -248,21 +255,40 @@ class Folder:
             here = below
         return here
 
+    def _from(self, folder: str) -> int:
+        """The descriptor of a folder that files are taken from: they nearly all come from one, staging."""
+        if self._source[0] != folder:
+            self._forget_source()
+            if folder:
+                self._source = (folder, self._walk(folder))
+        return self._source[1]
+
     def _forget(self) -> None:
         if self._last[1] != self._root:
             os.close(self._last[1])
         self._last = ("", self._root)
 
+    def _forget_source(self) -> None:
+        if self._source[1] != self._root:
+            os.close(self._source[1])
+        self._source = ("", self._root)
+
     @contextlib.contextmanager
     def _two(self, source_folder: str, path: str) -> Iterator[tuple[int, int, str]]:
         folder, name = _split(path)
-        source_at = self._walk(source_folder) if source_folder else os.dup(self._root)
         try:
-            yield source_at, self._at(folder), name
+            yield self._from(source_folder), self._at(folder), name
         except NotADirectoryError as fault:
             raise Changed(path) from fault
-        finally:
-            os.close(source_at)
+
+
+def sight_digest(listing: Mapping[str, Sight]) -> Digest:
+    """One digest over names, kinds and the signatures of everything that is not a folder."""
+    hasher = hashlib.sha256()
+    for path, (kind, seen) in listing.items():
+        line = f"{path}\0\n" if kind == stat.S_IFDIR else f"{path}\0{kind} {seen}\n"
+        hasher.update(line.encode("utf-8", "surrogateescape"))
+    return Digest(hasher.hexdigest())
 
 
 def hash_rest(file: int, hasher: "hashlib._Hash | None" = None) -> Digest:

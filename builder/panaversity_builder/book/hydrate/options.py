@@ -3,16 +3,21 @@
 Values only: does not know disks, servers or how an answer is shown.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-from panaversity_builder.book.hydrate.reconcile import Obstacle, OnEdit
 from panaversity_builder.client import Scope
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.mapping import Numbering
 
+if TYPE_CHECKING:
+    from panaversity_builder.book.hydrate.reconcile import Obstacle, OnEdit
+
+Clock = Callable[[], datetime]
 Tree = Literal["source", "storage"]
-Mode = Literal["full", "delta", "unchanged"]
+Mode = Literal["full", "delta", "unchanged", "offline"]
 RESULT_VERSION = 1
 
 
@@ -23,7 +28,8 @@ class HydrateOptions:
     ``manifest_file`` moves ``manifest.json`` only. ``source_dir``, where it is known, keeps the output out of it.
     ``allow_empty`` accepts a book that nobody created. ``verify`` reads every file instead of believing the stat
     cache. ``full_rebuild`` forgets the stored manifest and reads every file again; what is whole is not downloaded.
-    ``accept_rollback`` gives up what was remembered of the book's audit log.
+    ``accept_rollback`` gives up what was remembered of the book's audit log. ``offline`` asks no server: the folder is
+    made to equal the manifest that was told last; ``server_name`` is under whose name that is remembered.
     """
 
     book_id: str
@@ -34,9 +40,11 @@ class HydrateOptions:
     tree: Tree = "source"
     allow_empty: bool = False
     verify: bool = False
-    on_edit: OnEdit = "stop"
+    on_edit: "OnEdit" = "stop"
     source_dir: str | None = None
     accept_rollback: bool = False
+    offline: bool = False
+    server_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,10 @@ class HydrateResult:
 
     ``mode`` is ``unchanged`` when nothing had to be done, ``delta`` when the stored manifest was built upon and
     ``full`` otherwise; then ``reason`` says why. A delta that had to repair the folder says so in ``reason`` too.
+    ``offline`` says nothing about the server: the folder is the book as of ``as_of`` (UTC), None in every other mode.
+    ``files_from_cache`` are blobs that the shared cache of this machine had. ``previous_manifest_hash`` is what the
+    folder equalled before, None if it was no book's or another's. ``target`` is what the folder equals now within the
+    scope, path → digest; what else lies in it is somebody else's.
     """
 
     book_id: str
@@ -61,6 +73,11 @@ class HydrateResult:
     output_dir: str
     numbering: Numbering | None
     revision: int
+    files_from_cache: int = 0
+    as_of: str | None = None
+    previous_manifest_hash: Digest | None = None
+    changes: "tuple[Change, ...]" = ()
+    target: Mapping[str, Digest] = field(default_factory=dict, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The machine format of DESIGN 10, with the metric names of FR-401's list."""
@@ -68,6 +85,7 @@ class HydrateResult:
             "schema_version": RESULT_VERSION,
             "book_id": self.book_id,
             "manifest_hash": self.manifest_hash,
+            "previous_manifest_hash": self.previous_manifest_hash,
             "mode": self.mode,
             "reason": self.reason,
             "added": self.added,
@@ -76,10 +94,13 @@ class HydrateResult:
             "unchanged": self.unchanged,
             "hydrate_files_downloaded": self.files_downloaded,
             "hydrate_bytes_transferred": self.bytes_transferred,
+            "files_from_cache": self.files_from_cache,
             "requests": self.requests,
             "output_dir": self.output_dir,
             "numbering": self.numbering,
             "revision": self.revision,
+            "as_of": self.as_of,
+            "files": [change.to_json() for change in self.changes],
         }
 
 
@@ -90,12 +111,17 @@ class Change:
     status: Literal["A", "M", "D"]
     path: str
 
+    def to_json(self) -> dict[str, str]:
+        return {"path": self.path, "status": self.status}
+
 
 @dataclass(frozen=True, slots=True)
 class HydratePreview:
     """What a hydrate would do now. ``obstacles`` is what would stop it (exit 3) under the edit policy asked for.
 
-    ``files_to_download`` counts distinct blobs, ``bytes_to_download`` their bytes before compression.
+    ``files_to_download`` counts distinct blobs that are neither in the folder nor in the shared cache,
+    ``bytes_to_download`` their bytes before compression; ``files_from_cache`` those the cache seems to have. Offline
+    the former are what a hydrate would stop for (exit 10).
     """
 
     book_id: str
@@ -106,10 +132,12 @@ class HydratePreview:
     unchanged: int
     files_to_download: int
     bytes_to_download: int
-    obstacles: tuple[Obstacle, ...]
+    obstacles: "tuple[Obstacle, ...]"
     output_dir: str
     numbering: Numbering | None
     revision: int
+    files_from_cache: int = 0
+    as_of: str | None = None
 
     @property
     def differs(self) -> bool:
@@ -128,12 +156,14 @@ class HydratePreview:
             "manifest_hash": self.manifest_hash,
             "mode": self.mode,
             "reason": self.reason,
-            "files": [{"path": c.path, "status": c.status} for c in self.changes],
+            "files": [change.to_json() for change in self.changes],
             "unchanged": self.unchanged,
             "files_to_download": self.files_to_download,
             "bytes_to_download": self.bytes_to_download,
+            "files_from_cache": self.files_from_cache,
             "obstacles": [{"path": o.path, "reason": o.reason} for o in self.obstacles],
             "output_dir": self.output_dir,
             "numbering": self.numbering,
             "revision": self.revision,
+            "as_of": self.as_of,
         }

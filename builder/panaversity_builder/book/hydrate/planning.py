@@ -7,15 +7,18 @@ build state and the seam; does not know the tree on disk.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from panaversity_builder.blob_cache import BlobCache
 from panaversity_builder.book.checkpoints import Witness
+from panaversity_builder.book.hydrate.glance import Asked
 from panaversity_builder.book.hydrate.options import HydrateOptions, Tree
-from panaversity_builder.book.hydrate.records import Identity
+from panaversity_builder.book.hydrate.recall import recall
+from panaversity_builder.book.hydrate.records import MANIFEST_TEXT, Identity
 from panaversity_builder.book.hydrate.state import State
 from panaversity_builder.book.hydrate.validate import Manifest, derive, from_text, require_safe, tree_of, untrue
 from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, Scope, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.errors import InvalidPath, NotFound
+from panaversity_fs.core.errors import ChainBroken, InvalidPath, NotFound
 
 NOTHING_YET = "nothing was hydrated here before"
 
@@ -28,6 +31,7 @@ class Ground:
     the book differs from what was remembered. ``former`` is the remembered manifest as output paths, for a folder
     whose ownership index is lost.
     ``total_bytes`` is the size of the whole book. ``checkpoints`` is to be remembered of audit logs (None: as it was).
+    ``as_of`` is set where no server was asked: when the manifest was last known to be the book's.
     """
 
     identity: Identity
@@ -40,21 +44,60 @@ class Ground:
     changed: bool
     total_bytes: int
     checkpoints: bytes | None
+    as_of: str | None = None
 
 
-def ask(server: Server, options: HydrateOptions, state: State, progress: Progress) -> Ground:
-    """Plan against what is remembered, or in full without it.
+def ask_nobody(options: HydrateOptions, state: State, cache: BlobCache) -> Ground:
+    """The last told manifest in the place of an answer. Raises ``ServerUnreachable`` when none is known here.
+
+    It came over a wire or out of a cache once, so it is judged as a plan is: ``InvalidPath`` for an unsafe one.
+    """
+    known = recall(options, state, cache)
+    target = tree_of(known.entries, known.identity.numbering, options.tree, options.scope)
+    sizes = _known_sizes(state)
+    for digest in set(target.values()) - sizes.keys():
+        if (size := cache.size(digest)) is not None:
+            sizes[digest] = size
+    return Ground(
+        identity=known.identity,
+        revision=known.revision,
+        manifest=Manifest(known.entries, known.text),
+        target=target,
+        former={} if state.index else _former(state),
+        sizes=sizes,
+        full_because="",
+        changed=known.identity != state.identity,
+        total_bytes=0,
+        checkpoints=None,
+        as_of=known.as_of,
+    )
+
+
+def ask(
+    server: Server, options: HydrateOptions, state: State, progress: Progress, asked: Asked | None = None
+) -> Ground:
+    """Plan against what is remembered, or in full without it. ``asked`` is an answer on its way.
 
     Raises ``NotFound`` for a book nobody created, ``InvalidPath`` and ``HashMismatch`` for a plan that is refused,
-    ``ChainBroken`` for one whose audit log is not the one remembered.
+    ``ChainBroken`` for one whose audit log is not the one remembered, or that is older than this folder.
     """
-    witness = Witness(state.checkpoints, options.book_id, progress, accept_rollback=options.accept_rollback)
     miss = _miss(state, options)
     known = None if miss or state.identity is None else state.identity.manifest_hash
-    plan = witness.plan(server, known, options.scope)
+    if asked is None:
+        witness = Witness(state.checkpoints, options.book_id, progress, accept_rollback=options.accept_rollback)
+        plan = witness.plan(server, known, options.scope)
+    else:
+        if asked.waiting:
+            from panaversity_builder.client import packs
+
+            packs.load()
+        witness, plan = asked.witness, asked.plan()
+        if asked.known != known:  # what manifest.json says is not borne out by the rest
+            plan = witness.plan(server, known, options.scope)
     if known is not None and (miss := _foreign(state, plan)) and plan.warning is None:
         plan = witness.plan(server, None, options.scope)
     _require_book(plan, options, progress)
+    _require_no_older_book(plan, options, state)
     return _ground(server, options, state, plan, miss, witness)
 
 
@@ -88,6 +131,24 @@ def _foreign(state: State, plan: BuildPlan) -> str:
     return "the server does not know the stored manifest" if plan.warns(MANIFEST_UNKNOWN) else ""
 
 
+def _require_no_older_book(plan: BuildPlan, options: HydrateOptions, state: State) -> None:
+    """Raise ``ChainBroken`` for a book that is older than the one this folder was made from (F49).
+
+    The audit log shows a rollback of the whole store; this shows a server that lags or lies about one book only.
+    """
+    stored = state.identity
+    if stored is None or options.accept_rollback or stored.book_id != options.book_id or plan.warns(BOOK_UNKNOWN):
+        return
+    same = (stored.store_id, stored.incarnation) == (plan.store_id, plan.incarnation)
+    if same and plan.revision < state.revision:
+        raise ChainBroken(
+            "hydrate", options.book_id,
+            f"the server tells revision {plan.revision}, but this folder was made from revision {state.revision}",
+            "Find out why before you go on; after an honest restore say --accept-rollback",
+            book_id=options.book_id, expected=state.revision, actual=plan.revision,
+        )  # fmt: skip
+
+
 def _require_book(plan: BuildPlan, options: HydrateOptions, progress: Progress) -> None:
     if plan.warns(BOOK_UNKNOWN) and not options.allow_empty:
         raise NotFound(
@@ -106,8 +167,14 @@ def _ground(
     if not full_because and state.entries is not None:
         known = state.entries
     require_safe(plan)
-    manifest = _manifest(server, options, plan, known)
+    if plan.manifest_hash == (state.identity and state.identity.manifest_hash) and known and not plan.files:
+        manifest = Manifest(known, state.raw[MANIFEST_TEXT])  # as it was judged when it was read
+    else:
+        manifest = _manifest(server, options, plan, known)
     target = tree_of(manifest.entries, plan.numbering, options.tree, options.scope)
+    if state.index:  # the same texts, not equal ones: a hundred thousand paths weigh 12 MB
+        held = {path: path for path in state.index.files}
+        target = {held.get(path, path): digest for path, digest in target.items()}
     identity = Identity(
         options.book_id,
         plan.manifest_hash,
@@ -152,7 +219,11 @@ def _former(state: State) -> dict[str, Digest]:
         return {}
 
 
+def _known_sizes(state: State) -> dict[Digest, int]:
+    return {owned.digest: owned.size for owned in state.index.files.values()} if state.index else {}
+
+
 def _sizes(state: State, plan: BuildPlan) -> dict[Digest, int]:
-    sizes = {owned.digest: owned.size for owned in state.index.files.values()} if state.index else {}
+    sizes = _known_sizes(state)
     sizes.update({file.current: file.size for file in plan.files if file.current is not None})
     return sizes

@@ -4,6 +4,7 @@
     manifest.txt    that manifest's canonical text
     index           every file and folder that is ours, with what it takes to see that it is unchanged
     plan.json       the plan a running or interrupted hydrate works on
+    glance          what a run that has nothing to do goes by (``glance``)
 
 PURE: knows formats; does not open files. Reading raises ``Miss`` for whatever is odd: these files may come from a
 cache that anybody could write (S32), so every path and value in them is judged.
@@ -14,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from panaversity_builder.book.hydrate.folder import Signature
-from panaversity_builder.book.hydrate.sealed import Miss, seal, unseal
+from panaversity_builder.book.sealed import Miss, seal, unseal
 from panaversity_fs.core.digest import Digest, is_digest
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import path_fault, shown
 
 FORMAT = 1
 MANIFEST_JSON, MANIFEST_TEXT, INDEX, PLAN = "manifest.json", "manifest.txt", "index", "plan.json"
-CHECKPOINTS = "checkpoints.json"
+CHECKPOINTS, GLANCE = "checkpoints.json", "glance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,41 @@ class Index:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A folder found whole and at rest: the digests of the state files read then, the folders that were looked into,
+    how many files are ours, and the digest over everything seen."""
+
+    state: dict[str, Digest]
+    folders: list[str]
+    files: int
+    tree: Digest
+
+
+def render_glance(glance: Glance) -> bytes:
+    """``glance``, sealed."""
+    return seal(
+        {
+            "format": FORMAT,
+            "state": glance.state,
+            "folders": glance.folders,
+            "files": glance.files,
+            "tree": glance.tree,
+        }
+    )
+
+
+def parse_glance(data: bytes) -> Glance:
+    """Read ``glance``. Raises ``Miss``."""
+    document = _document(data, "format")
+    try:
+        state = {_text(name): _digest(digest) for name, digest in document["state"].items()}
+        folders = [_path(path) for path in document["folders"]]
+        return Glance(state, folders, _count(document["files"]), _digest(document["tree"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise Miss(f"holds an unexpected value ({shown(str(fault))})") from fault
+
+
 def render_identity(identity: Identity, timestamp: str, file_count: int, revision: int) -> bytes:
     """``manifest.json``: the four keys of FR-302 first, ours after them."""
     return seal(
@@ -94,19 +130,32 @@ def parse_identity(data: bytes) -> Identity:
     """Read ``manifest.json``. Raises ``Miss``."""
     document = _document(data, "schema_version")
     try:
-        identity = Identity(
-            book_id=_text(document["book_id"]),
-            manifest_hash=_digest(document["manifest_hash"]),
-            store_id=_text(document["store_id"]),
-            incarnation=_count(document["incarnation"]),
-            numbering=None if document["numbering"] is None else Numbering(document["numbering"]),
-            tree=_text(document["tree"]),
-            scope=_text(document["scope"]),
-        )
         _count(document["file_count"])
+        return identity_of(document)
     except (KeyError, TypeError, ValueError) as fault:
         raise Miss(f"holds an unexpected value ({shown(str(fault))})") from fault
-    return identity
+
+
+def parse_told(data: bytes) -> tuple[str, int]:
+    """When ``manifest.json`` says it was written, and the book's revision then. Raises ``Miss``."""
+    document = _document(data, "schema_version")
+    try:
+        return _text(document["timestamp"]), _count(document["revision"])
+    except (KeyError, TypeError) as fault:
+        raise Miss(f"holds an unexpected value ({shown(str(fault))})") from fault
+
+
+def identity_of(document: Mapping[str, Any]) -> Identity:
+    """An identity from the keys of its name. Raises ``KeyError``, ``TypeError`` or ``ValueError``."""
+    return Identity(
+        book_id=_text(document["book_id"]),
+        manifest_hash=_digest(document["manifest_hash"]),
+        store_id=_text(document["store_id"]),
+        incarnation=_count(document["incarnation"]),
+        numbering=None if document["numbering"] is None else Numbering(document["numbering"]),
+        tree=_text(document["tree"]),
+        scope=_text(document["scope"]),
+    )
 
 
 def render_index(index: Index) -> bytes:
@@ -114,7 +163,7 @@ def render_index(index: Index) -> bytes:
     return seal(
         {
             "format": FORMAT,
-            "files": [[p, o.digest, o.size, *(o.signature or ())] for p, o in sorted(index.files.items())],
+            "files": ((p, o.digest, o.size, *(o.signature or ())) for p, o in sorted(index.files.items())),
             "folders": sorted(index.folders),
             "pending": [[p, c.old, c.new] for p, c in sorted(index.pending.items())],
         }

@@ -1,32 +1,28 @@
 """Hydrate from beginning to end: the order of steps, and nothing but the order (DESIGN 10, invariants 9 to 11).
 
-    lock → read state → plan → validate → judge the tree → reconcile → plan.json → fetch → index with what is
-    pending → apply → flush → index, manifest.txt, manifest.json
+    lock → read state → plan → validate → judge the tree → reconcile → plan.json → cache, then fetch → index with
+    what is pending → apply → flush → index, manifest.txt, manifest.json → keep in the cache
 
 Knows when each step happens and what its failure means to the user; how each is done is in the module of its name.
 """
 
 import contextlib
-import os
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC
 
-from panaversity_builder.book.hydrate import state as states
+from panaversity_builder.blob_cache import BlobCache
 from panaversity_builder.book.hydrate.apply import Applier
-from panaversity_builder.book.hydrate.failures import local_edits, told
-from panaversity_builder.book.hydrate.fetch import fetch
-from panaversity_builder.book.hydrate.folder import Folder
-from panaversity_builder.book.hydrate.options import (
-    Change,
-    HydrateOptions,
-    HydratePreview,
-    HydrateResult,
-    Mode,
-)
-from panaversity_builder.book.hydrate.place import require_manifest_file_apart, require_place_for_output
-from panaversity_builder.book.hydrate.planning import Ground, ask
-from panaversity_builder.book.hydrate.reconcile import Decisions, Obstacle, reconcile, settle
+from panaversity_builder.book.hydrate.failures import local_edits
+from panaversity_builder.book.hydrate.fetch import fetch, take_from_cache
+from panaversity_builder.book.hydrate.folder import Changed, Folder
+from panaversity_builder.book.hydrate.glance import Asked, note
+from panaversity_builder.book.hydrate.options import Clock, HydrateOptions, HydrateResult
+from panaversity_builder.book.hydrate.place import require_manifest_file_apart
+from panaversity_builder.book.hydrate.planning import Ground
+from panaversity_builder.book.hydrate.preview import ground_for
+from panaversity_builder.book.hydrate.recall import missing_blobs, remember
+from panaversity_builder.book.hydrate.reconcile import Decisions
 from panaversity_builder.book.hydrate.records import (
     CHECKPOINTS,
     INDEX,
@@ -40,113 +36,18 @@ from panaversity_builder.book.hydrate.records import (
     render_index,
     render_plan,
 )
+from panaversity_builder.book.hydrate.scene import Scene, changes_of, look, mode_of
 from panaversity_builder.book.hydrate.staging import Staging
 from panaversity_builder.book.hydrate.state import State, StateFiles
-from panaversity_builder.book.hydrate.tree import TreeOnDisk, believable, judge, parents
+from panaversity_builder.book.hydrate.tree import TreeOnDisk, believable, parents
 from panaversity_builder.book.hydrate.validate import require_room
 from panaversity_builder.client import Server, Traffic
 from panaversity_builder.durable import sync_filesystem
-from panaversity_builder.progress import SILENT, Progress
-from panaversity_fs.core.digest import Digest
-
-Clock = Callable[[], datetime]
+from panaversity_builder.progress import Progress
+from panaversity_fs.core.digest import Digest, digest_of
 
 
-def hydrate(
-    server: Server, options: HydrateOptions, progress: Progress = SILENT, clock: Clock = lambda: datetime.now(UTC)
-) -> HydrateResult:
-    """Make the output folder equal the book's current manifest (FR-101 … FR-107, P7, P8, P9).
-
-    Raises ``NotFound`` for a book nobody created, ``LocalEdits``, ``NoSpace``, ``OutputLocked``, ``InvalidPath`` and
-    ``HashMismatch`` (an unsafe or untrue plan), ``ServerUnreachable``. Whatever is raised, the folder holds no torn
-    file and running it again goes on.
-    """
-    require_place_for_output(options)
-    with told(options.output_dir):
-        os.makedirs(options.output_dir, exist_ok=True)
-        with (
-            Folder.open(options.output_dir) as folder,
-            states.locked(folder, f"process {os.getpid()} on {os.uname().nodename}") as began_ns,
-        ):
-            return _Run(server, options, progress, clock, folder, began_ns).run()
-
-
-def plan_hydrate(server: Server, options: HydrateOptions, progress: Progress = SILENT) -> HydratePreview:
-    """What ``hydrate`` would do now, and why it would be full if it would; writes nothing and takes no lock."""
-    require_place_for_output(options)
-    with told(options.output_dir), contextlib.ExitStack() as opened:
-        folder, state = None, State()
-        with contextlib.suppress(FileNotFoundError):
-            folder = opened.enter_context(Folder.open(options.output_dir))
-        if folder is not None and states.exists(folder):
-            state = StateFiles(folder, options.manifest_file).read()
-        ground = ask(server, options, state, progress)
-        scene = _scene(folder, ground, state, options, progress)
-        return _preview(ground, scene, options)
-
-
-@dataclass(slots=True)
-class _Scene:
-    """The tree as found and what is to be done to it."""
-
-    tree: TreeOnDisk
-    made: set[str]
-    decisions: Decisions
-
-    @property
-    def obstacles(self) -> tuple[Obstacle, ...]:
-        return (*self.decisions.edited, *self.decisions.foreign)
-
-    @property
-    def idle(self) -> bool:
-        return not (self.decisions.puts or self.decisions.drops or self.decisions.aside)
-
-
-def _scene(folder: Folder | None, ground: Ground, state: State, options: HydrateOptions, progress: Progress) -> _Scene:
-    accepted = state.index.accepted() if state.index else {p: (d,) for p, d in ground.former.items()}
-    made = state.index.folders if state.index else parents(ground.former) - {""}
-    paths = ground.target.keys() | accepted.keys()
-    remembered = state.index.files if state.index else {}
-    verify = options.verify or options.full_rebuild
-    tree = TreeOnDisk({}, {}) if folder is None else judge(folder, paths, remembered, verify, progress)
-    decisions = reconcile(ground.target, accepted, tree.found, made)
-    return _Scene(tree, set(made), settle(decisions, tree.found, ground.target, options.on_edit))
-
-
-def _preview(ground: Ground, scene: _Scene, options: HydrateOptions) -> HydratePreview:
-    there = {d.digest for d in scene.decisions.drops} | {
-        f.digest for path in scene.decisions.keep if (f := scene.tree.found[path]).digest
-    }
-    wanted = {put.new for put in scene.decisions.puts} - there
-    changes = [Change("M" if put.old else "A", put.path) for put in scene.decisions.puts]
-    changes += [Change("D", drop.path) for drop in scene.decisions.drops]
-    mode, reason = _mode(ground, scene)
-    return HydratePreview(
-        book_id=options.book_id,
-        manifest_hash=ground.identity.manifest_hash,
-        mode=mode,
-        reason=reason,
-        changes=tuple(sorted(changes, key=lambda c: c.path)),
-        unchanged=len(scene.decisions.keep),
-        files_to_download=len(wanted),
-        bytes_to_download=sum(ground.sizes.get(digest, 0) for digest in wanted),
-        obstacles=scene.obstacles,
-        output_dir=options.output_dir,
-        numbering=ground.identity.numbering,
-        revision=ground.revision,
-    )
-
-
-def _mode(ground: Ground, scene: _Scene) -> tuple[Mode, str]:
-    if ground.full_because:
-        return "full", ground.full_because
-    if scene.idle:
-        return "unchanged", ""
-    repairs = 0 if ground.changed else len(scene.decisions.puts)
-    return "delta", f"{repairs} files of the folder were missing or altered" if repairs else ""
-
-
-class _Run:
+class Run:
     """One hydrate under the lock."""
 
     def __init__(
@@ -156,31 +57,36 @@ class _Run:
         progress: Progress,
         clock: Clock,
         folder: Folder,
+        files: StateFiles,
         began_ns: int,
+        cache: BlobCache | None,
     ) -> None:
         self.server, self.options, self.progress, self.clock = server, options, progress, clock
-        self.folder, self.began_ns = folder, began_ns
-        self.files = StateFiles(folder, options.manifest_file)
+        self.folder, self.files, self.began_ns, self.cache = folder, files, began_ns, cache
         self.staging = Staging(folder)
         self.sizes: Mapping[Digest, int] = {}
+        self.cached = 0
 
-    def run(self) -> HydrateResult:
-        before = replace(self.server.traffic)
+    def run(self, before: Traffic, asked: Asked | None, glance: bool) -> HydrateResult:
+        """Everything from the build state to the result. ``before`` is the traffic until then, ``asked`` an answer
+        that is on its way; ``glance`` leaves a note for the quick way."""
+        self.glance = glance
         state = self.files.read()
-        ground = ask(self.server, self.options, state, self.progress)
+        ground = ground_for(self.server, self.options, state, self.progress, self.cache, asked)
         if ground.checkpoints is not None:  # first of all: a witness remembers whatever becomes of the rest
             self.files.write(CHECKPOINTS, ground.checkpoints)
         require_manifest_file_apart(self.options, ground.target)
-        scene = _scene(self.folder, ground, state, self.options, self.progress)
+        scene = look(self.folder, ground, state, self.options, self.progress)
         if scene.obstacles:
             raise local_edits(self.options.output_dir, scene.obstacles)
         self._tidy_state(state)
-        downloaded, folders = 0, scene.made
+        downloaded, folders = set[Digest](), scene.made
         if not scene.idle or state.unfinished:
             downloaded, folders = self._change(ground, scene, state)
         self._remember(ground, scene, state, folders)
-        mode, reason = _mode(ground, scene)
-        return _result(ground, scene, self.options, mode, reason, downloaded, self.server.traffic.since(before))
+        self._keep(ground, scene, downloaded)
+        result = self._result(ground, scene, len(downloaded), self.server.traffic.since(before))
+        return replace(result, previous_manifest_hash=_known(state, self.options.book_id))
 
     def _tidy_state(self, state: State) -> None:
         """Put away what could not be read, and what a full rebuild asks to forget (FR-304); the index stays."""
@@ -193,20 +99,21 @@ class _Run:
                 self.files.forget(name)
                 state.raw.pop(name, None)
 
-    def _change(self, ground: Ground, scene: _Scene, state: State) -> tuple[int, set[str]]:
+    def _change(self, ground: Ground, scene: Scene, state: State) -> tuple[set[Digest], set[str]]:
         decisions = scene.decisions
         changes = {put.path: Pending(put.old, put.new) for put in decisions.puts}
         changes.update({drop.path: Pending(drop.digest, None) for drop in decisions.drops})
+        for path in decisions.aside:  # ours until it is out of the way, also when the book no longer has it
+            changes.setdefault(path, Pending(scene.accepted[path][-1], None))
         if state.interrupted:
             self.progress.note(f"going on from an interrupted hydrate to {state.interrupted[:12]}")
         wanted: dict[Digest, int | None] = {put.new: ground.sizes.get(put.new) for put in decisions.puts}
         self.staging.resume(wanted)
+        self._require_cached(scene, wanted)
         self._require_room(decisions, ground, wanted)
         known = state.identity.manifest_hash if state.identity else None
         self.files.write(PLAN, render_plan(ground.identity, known, changes))
-        self._take_from_tree(scene, wanted)
-        book_id, manifest = self.options.book_id, ground.identity.manifest_hash
-        downloaded = fetch(self.server, book_id, manifest, wanted, self.staging, self.progress)
+        downloaded = self._gather(ground, scene, wanted)
         made = _new_folders(decisions, scene.tree)
         self.files.write(INDEX, render_index(self._pending_index(scene, ground, state, made, changes)))
         applier = Applier(self.folder, self.staging, scene.tree.signatures, self.progress)
@@ -224,28 +131,61 @@ class _Run:
         here = sum(self.staging.held.values()) + sum(map(self.staging.part_size, wanted))
         require_room(max(0, needed - here), self.folder.free_bytes(), self.options.output_dir)
 
-    def _take_from_tree(self, scene: _Scene, wanted: Collection[Digest]) -> None:
-        """Renamed files and files of another numbering are here already: under another path."""
-        for path in (*(drop.path for drop in scene.decisions.drops), *scene.decisions.keep):
-            digest = scene.tree.found[path].digest
-            if digest is not None and digest in wanted and digest not in self.staging.held:
-                self.staging.copy(digest, path)
+    def _require_cached(self, scene: Scene, wanted: Collection[Digest]) -> None:
+        """Offline, know before the first write whether the bytes are all on this machine."""
+        if not self.options.offline:
+            return
+        lacking = set(wanted) - scene.in_tree(wanted).keys() - self.staging.held.keys()
+        self._refuse_lacking({d for d in lacking if self.cache is None or self.cache.size(d) is None}, scene)
+
+    def _refuse_lacking(self, lacking: Collection[Digest], scene: Scene) -> None:
+        if lacking:
+            cache = self.cache or BlobCache.at("", 0)
+            raise missing_blobs(self.options, lacking, len(scene.decisions.puts), cache)
+
+    def _gather(self, ground: Ground, scene: Scene, wanted: Mapping[Digest, int | None]) -> set[Digest]:
+        """Bring all wanted blobs into staging: from the folder, the cache, the server; answers what was downloaded."""
+        for digest, path in scene.in_tree(wanted.keys() - self.staging.held.keys()).items():
+            self.staging.copy(digest, path)
+        if self.cache is not None:
+            self.cached = take_from_cache(self.cache, wanted, self.staging, self.progress)
+        lacking = wanted.keys() - self.staging.held.keys()
+        if self.options.offline:
+            self._refuse_lacking(lacking, scene)  # one that was there was damaged
+        else:
+            book_id, manifest = self.options.book_id, ground.identity.manifest_hash
+            fetch(self.server, book_id, manifest, wanted, self.staging, self.progress)
+        return set(lacking)
+
+    def _keep(self, ground: Ground, scene: Scene, downloaded: Collection[Digest]) -> None:
+        """Let the cache have what came and what was told; all is done, so nothing of this can fail the run."""
+        if self.cache is None or self.options.offline:
+            return
+        left = set(downloaded)
+        for put in scene.decisions.puts:
+            if put.new in left:
+                left.remove(put.new)
+                with contextlib.suppress(Changed, OSError), self.folder.reading(put.path) as file:
+                    self.cache.put_open(put.new, file)
+        remember(self.options, ground.identity, ground.revision, ground.manifest.text, self.cache)
+        self.cache.settle()
 
     def _pending_index(
         self,
-        scene: _Scene,
+        scene: Scene,
         ground: Ground,
         state: State,
         made: Collection[str],
         changes: Mapping[str, Pending],
     ) -> Index:
         index = Index(pending=dict(changes), folders=scene.made | set(made))
-        for path in (*scene.decisions.keep, *changes):
+        aside = set(scene.decisions.aside)  # what somebody made of a file of ours is never taken for our doing
+        for path in (*scene.decisions.keep, *(changes.keys() - aside)):
             if (owned := self._owned(path, scene.tree)) is not None and path in scene.tree.found:
                 index.files[path] = owned
         if state.index:
             for path, owned in state.index.files.items():
-                if path in ground.target:
+                if path in ground.target or path in aside:
                     index.files.setdefault(path, owned)
         return index
 
@@ -255,48 +195,63 @@ class _Run:
             return None
         return Owned(digest, seen[0], seen if believable(seen, self.began_ns) else None)
 
-    def _remember(self, ground: Ground, scene: _Scene, state: State, folders: set[str]) -> None:
+    def _remember(self, ground: Ground, scene: Scene, state: State, folders: set[str]) -> None:
         index = Index(folders=folders)
+        former = state.index.files if state.index else {}
         for path in scene.decisions.keep:
             if owned := self._owned(path, scene.tree):
-                index.files[path] = owned
+                index.files[path] = former[path] if former.get(path) == owned else owned
         for put in scene.decisions.puts:
             index.files[put.path] = Owned(put.new, self.sizes[put.new])
         changed = not scene.idle or state.unfinished
         data = render_index(index)
-        if changed or data != state.raw.get(INDEX):
+        index_digest = digest_of(data)
+        if changed or index_digest != state.index_digest:
             self.files.write(INDEX, data)
+        del data  # a large book's weighs 20 MB
         if ground.manifest.text != state.raw.get(MANIFEST_TEXT):
             self.files.write(MANIFEST_TEXT, ground.manifest.text)
-        if changed or ground.identity != state.identity or MANIFEST_JSON not in state.raw:
+        told = changed or ground.identity != state.identity or ground.revision < state.revision
+        if told or MANIFEST_JSON not in state.raw:
             now = self.clock().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             count = len(ground.target)
             self.files.write(MANIFEST_JSON, render_identity(ground.identity, now, count, ground.revision))
         self.files.forget(PLAN)
+        if self.glance and not changed and not self.options.offline:
+            note(self.files, index, index_digest, scene.tree, ground.target.keys())
+
+    def _result(self, ground: Ground, scene: Scene, downloaded: int, spent: Traffic) -> HydrateResult:
+        decisions, options = scene.decisions, self.options
+        added = sum(put.old is None for put in decisions.puts)
+        mode, reason = mode_of(ground, scene)
+        return HydrateResult(
+            book_id=options.book_id,
+            manifest_hash=ground.identity.manifest_hash,
+            mode=mode,
+            reason=reason,
+            added=added,
+            updated=len(decisions.puts) - added,
+            deleted=len(decisions.drops),
+            unchanged=len(decisions.keep),
+            files_downloaded=downloaded,
+            bytes_transferred=spent.received,
+            requests=spent.requests,
+            output_dir=options.output_dir,
+            numbering=ground.identity.numbering,
+            revision=ground.revision,
+            files_from_cache=self.cached,
+            as_of=ground.as_of,
+            changes=changes_of(decisions),
+            target=ground.target,
+        )
+
+
+def _known(state: State, book_id: str) -> Digest | None:
+    """The manifest of this book that the folder equalled before."""
+    return state.identity.manifest_hash if state.identity and state.identity.book_id == book_id else None
 
 
 def _new_folders(decisions: Decisions, tree: TreeOnDisk) -> set[str]:
-    return {folder for folder in parents(put.path for put in decisions.puts) if folder and folder not in tree.found}
-
-
-def _result(
-    ground: Ground, scene: _Scene, options: HydrateOptions, mode: Mode, reason: str, downloaded: int, spent: Traffic
-) -> HydrateResult:
-    decisions = scene.decisions
-    added = sum(put.old is None for put in decisions.puts)
-    return HydrateResult(
-        book_id=options.book_id,
-        manifest_hash=ground.identity.manifest_hash,
-        mode=mode,
-        reason=reason,
-        added=added,
-        updated=len(decisions.puts) - added,
-        deleted=len(decisions.drops),
-        unchanged=len(decisions.keep),
-        files_downloaded=downloaded,
-        bytes_transferred=spent.received,
-        requests=spent.requests,
-        output_dir=options.output_dir,
-        numbering=ground.identity.numbering,
-        revision=ground.revision,
-    )
+    """Folders that will be made, also those that take the place of a file of ours."""
+    needed = parents(put.path for put in decisions.puts) - {""}
+    return {folder for folder in needed if folder not in tree.found or tree.found[folder].kind != "folder"}

@@ -45,6 +45,10 @@ class Staging:
                 return
         self._folder.remove(self.name(digest))
 
+    def names(self) -> frozenset[Digest]:
+        """What seems to be here, not read: what a preview may count on."""
+        return frozenset(Digest(name) for name in self._folder.names(PLACE) if is_digest(name))
+
     def name(self, digest: Digest) -> str:
         """The path of a staged blob within the output folder."""
         return f"{PLACE}/{digest}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from panaversity_builder.book.hydrate.folder import STATE, Folder
 from panaversity_builder.book.hydrate.records import (
     CHECKPOINTS,
+    GLANCE,
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
@@ -24,8 +25,9 @@ from panaversity_builder.book.hydrate.records import (
     parse_identity,
     parse_index,
     parse_plan,
+    parse_told,
 )
-from panaversity_builder.book.hydrate.sealed import Miss
+from panaversity_builder.book.sealed import Miss
 from panaversity_builder.durable import write_beside
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import HashMismatch, LocalEdits, OutputLocked
@@ -33,7 +35,10 @@ from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.paths import shown
 
 LOCK = "lock"
-LARGEST = {MANIFEST_JSON: 1 << 16, MANIFEST_TEXT: 1 << 28, INDEX: 1 << 28, PLAN: 1 << 28, CHECKPOINTS: 1 << 16}
+LARGEST = {
+    MANIFEST_JSON: 1 << 16, MANIFEST_TEXT: 1 << 28, INDEX: 1 << 28, PLAN: 1 << 28, CHECKPOINTS: 1 << 16,
+    GLANCE: 1 << 28,
+}  # fmt: skip
 """Bytes. A bigger state file is a miss: it is read whole, so its size is bounded first."""
 
 _BESIDE = re.compile(r"\.(?:" + "|".join(map(re.escape, LARGEST)) + r")\.[0-9a-f]{12}")
@@ -44,14 +49,19 @@ _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 class State:
     """What earlier runs left. ``entries`` is the manifest of ``identity``, both or neither; ``misses`` say why not.
 
+    ``revision`` and ``as_of`` are the book's revision and the moment (UTC) when it was written.
     ``unfinished`` is true when a run did not end, ``interrupted`` the manifest it was on its way to if that is known.
-    ``raw`` holds the bytes of each file as read, so that an equal one is not written again; ``bad`` the names of
+    ``raw`` holds the bytes of each file as read, so that an equal one is not written again (of the index, by far the
+    largest, ``index_digest`` their digest); ``bad`` the names of
     files that are to be kept aside. ``checkpoints`` is what was remembered of audit logs, unread.
     """
 
     identity: Identity | None = None
+    revision: int = 0
+    as_of: str = ""
     entries: Mapping[str, Digest] | None = None
     index: Index | None = None
+    index_digest: Digest | None = None
     interrupted: Digest | None = None
     unfinished: bool = False
     misses: list[str] = field(default_factory=list)
@@ -75,13 +85,25 @@ class StateFiles:
         with self._judging(state, INDEX):
             if (data := self._load(state, INDEX)) is not None:
                 state.index = parse_index(data)
+                state.index_digest = digest_of(state.raw.pop(INDEX))
         self._read_plan(state)
         with contextlib.suppress(Miss):  # the witness begins anew then, which changes nothing of the tree
             state.checkpoints = self._load(state, CHECKPOINTS)
         with self._judging(state, MANIFEST_JSON):
             if (data := self._load(state, MANIFEST_JSON)) is not None:
+                state.as_of, state.revision = parse_told(data)
                 self._read_manifest(state, parse_identity(data))
         return state
+
+    def raw(self, *names: str) -> dict[str, bytes] | None:
+        """The bytes of these files, unjudged; None when one of them cannot be had."""
+        state = State()
+        with contextlib.suppress(Miss):
+            for name in names:
+                if self._load(state, name) is None:
+                    return None
+            return state.raw
+        return None
 
     def _read_plan(self, state: State) -> None:
         """A plan that cannot be read is no reason to distrust the rest: it only says that there is something to end."""
@@ -103,7 +125,7 @@ class StateFiles:
             elif digest_of(text) != identity.manifest_hash:
                 raise Miss("is not the text of the stored manifest hash")
             else:
-                state.entries, state.identity = _entries(text), identity
+                state.entries, state.identity = _entries(text, state.index), identity
 
     @contextlib.contextmanager
     def _judging(self, state: State, name: str) -> Iterator[None]:
@@ -139,12 +161,12 @@ class StateFiles:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def write(self, name: str, data: bytes) -> None:
-        """Replace one state file, durably."""
+    def write(self, name: str, data: bytes, *, flush: bool = True) -> None:
+        """Replace one state file, durably unless ``flush`` is False."""
         path, at = self._where(name)
         if at is None:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_beside(path, data, dir_fd=at)
+        write_beside(path, data, dir_fd=at, flush=flush)
 
     def forget(self, name: str) -> None:
         """Remove one state file; not being there is fine."""
@@ -185,8 +207,6 @@ def locked(folder: Folder, holder: str) -> Iterator[int]:
     """
     if not exists(folder):
         folder.make_folder(STATE)
-        with contextlib.suppress(FileExistsError):
-            folder.write(f"{STATE}/.gitignore", b"*\n")
     lock = folder.append(f"{STATE}/{LOCK}")
     try:
         try:
@@ -200,16 +220,32 @@ def locked(folder: Folder, holder: str) -> Iterator[int]:
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, holder.encode())
+        _keep_out_of_git(folder)
         yield os.fstat(lock).st_mtime_ns
     finally:
         os.close(lock)
 
 
-def _entries(text: bytes) -> Mapping[str, Digest]:
+def _keep_out_of_git(folder: Folder) -> None:
+    """Let the state folder ignore itself, whole or not at all; an interrupted first run may have left it without."""
+    ignore = f"{STATE}/.gitignore"
+    if folder.status(ignore) is None:
+        folder.remove(f"{ignore}.new")
+        folder.write(f"{ignore}.new", b"*\n")
+        folder.place_over(f"{ignore}.new", ignore)
+
+
+def _entries(text: bytes, index: Index | None) -> Mapping[str, Digest]:
+    """The manifest's entries; digests that the index holds too are the same objects, not equal ones."""
     try:
-        return parse(text, "hydrate")
+        entries = parse(text, "hydrate")
     except HashMismatch as fault:
         raise Miss(fault.problem) from fault
+    if index is not None:
+        held = {owned.digest: owned.digest for owned in index.files.values()}
+        for path, digest in entries.items():
+            entries[path] = held.get(digest, digest)
+    return entries
 
 
 def _read_all(file: int, limit: int) -> bytes:

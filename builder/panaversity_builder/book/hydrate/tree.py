@@ -6,13 +6,14 @@ the file system's clock keeps it. Knows files; does not know what should be ther
 """
 
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from panaversity_builder.book.hydrate.folder import Folder, Signature, signature
+from panaversity_builder.book.hydrate.folder import Folder, Signature, sight_digest
 from panaversity_builder.book.hydrate.reconcile import Found, Kind
 from panaversity_builder.book.hydrate.records import Owned
 from panaversity_builder.progress import Progress
+from panaversity_fs.core.digest import EMPTY, Digest
 
 TICK_NS = 2_000_000_000
 """Nanoseconds a file must have rested before its signature is believed."""
@@ -20,10 +21,12 @@ TICK_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class TreeOnDisk:
-    """What was found, by path, and the signatures of the regular files among it."""
+    """What was found, by path, and the signatures of the regular files among it; ``seen`` is a digest over the names,
+    kinds and signatures of everything in these folders before any file was read."""
 
     found: dict[str, Found]
     signatures: dict[str, Signature]
+    seen: Digest = EMPTY
 
 
 def parents(paths: Iterable[str]) -> set[str]:
@@ -38,30 +41,33 @@ def parents(paths: Iterable[str]) -> set[str]:
 
 
 def judge(
-    folder: Folder, paths: Collection[str], remembered: Mapping[str, Owned], verify: bool, progress: Progress
+    folder: Folder, paths: Set[str], remembered: Mapping[str, Owned], verify: bool, progress: Progress
 ) -> TreeOnDisk:
     """Look at the folders in which ``paths`` lie and read those of the files whose digest is not remembered.
 
     ``verify`` reads all of them. Raises ``folder.Changed`` when the tree changes under our eyes.
     """
     listing = folder.scan(parents(paths))
-    wanted = frozenset(paths)
+    seen_digest = sight_digest(listing)
     found: dict[str, Found] = {}
     signatures: dict[str, Signature] = {}
     unread: list[str] = []
-    for path, status in listing.items():
-        kind = _kind(status.st_mode)
-        if kind != "file" or path not in wanted:
+    while listing:
+        path, (mode, seen) = listing.popitem()
+        kind = _kind(mode)
+        if kind != "file" or path not in paths:
             found[path] = Found(kind)
             continue
-        seen = signatures[path] = signature(status)
         owned = remembered.get(path)
+        if owned is not None and owned.signature == seen:
+            seen = owned.signature  # one of two equal ones is enough for a hundred thousand files
+        signatures[path] = seen
         if verify or owned is None or owned.signature != seen:
             unread.append(path)
         else:
             found[path] = Found("file", owned.digest)
     _read(folder, sorted(unread), found, signatures, progress)
-    return TreeOnDisk(found, signatures)
+    return TreeOnDisk(found, signatures, seen_digest)
 
 
 def _read(
@@ -72,7 +78,9 @@ def _read(
     progress.start("checking files", len(paths), "files")
     try:
         for path in paths:
-            digest, signatures[path] = folder.digest(path)
+            digest, seen = folder.digest(path)
+            if signatures[path] != seen:
+                signatures[path] = seen
             found[path] = Found("file", digest)
             progress.advance(1)
     finally:

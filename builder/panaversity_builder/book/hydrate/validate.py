@@ -3,7 +3,7 @@
 PURE: takes a plan and the entries it builds on, answers the tree to make or raises. Does not know disks or servers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from panaversity_builder.book.hydrate.options import Tree
@@ -11,8 +11,8 @@ from panaversity_builder.client import BuildPlan, Scope
 from panaversity_fs.core.digest import Digest, digest_of, is_digest, short
 from panaversity_fs.core.errors import HashMismatch, InvalidPath, NoSpace
 from panaversity_fs.core.manifest import Entries, parse, render
-from panaversity_fs.core.mapping import Numbering, canonical, decode
-from panaversity_fs.core.paths import NameIndex, fold, path_fault, shown
+from panaversity_fs.core.mapping import Numbering, decode, encode
+from panaversity_fs.core.paths import NameIndex, clearly_distinct, path_fault, shown
 
 SPARE = 0.05
 """Share of the bytes to be written that must be free on top of them."""
@@ -108,7 +108,7 @@ def _source_of(book_path: str, numbering: Numbering | None) -> str:
     if fault := path_fault(book_path):
         raise _unsafe(book_path, fault)
     source = decode(book_path, numbering)
-    if source is None or canonical(book_path, numbering) != book_path:
+    if source is None or encode(source, numbering) != book_path:
         raise _unsafe(book_path, "has no place in a book of this numbering")
     if fault := path_fault(source):
         raise _unsafe(source, fault)
@@ -116,36 +116,12 @@ def _source_of(book_path: str, numbering: Numbering | None) -> str:
 
 
 def _require_distinct(paths: list[str]) -> None:
-    if _clearly_distinct(paths):
+    if clearly_distinct(paths):
         return
     names = NameIndex()
     for path in paths:
         if fault := names.add(path):
             raise _unsafe(path, fault)
-
-
-def _clearly_distinct(paths: Iterable[str]) -> bool:
-    """A quick yes for names that cannot meet: folded, no file equals another or a folder, no folder has two spellings.
-
-    ``NameIndex`` decides, and words it, when this says no; it is forty times slower.
-    """
-    files: set[str] = set()
-    folders: dict[str, str] = {}
-    seen: dict[str, str] = {"": ""}
-    count = 0
-    for path in paths:
-        count += 1
-        folder, _, name = path.rpartition("/")
-        folded = seen.get(folder)
-        if folded is None:
-            parts = folder.split("/")
-            for end in range(1, len(parts) + 1):
-                spelling = "/".join(parts[:end])
-                if folders.setdefault(fold(spelling), spelling) != spelling:
-                    return False
-            folded = seen[folder] = fold(folder)
-        files.add(f"{folded}/{name.lower() if name.isascii() else fold(name)}" if folder else fold(name))
-    return len(files) == count and files.isdisjoint(folders)
 
 
 def _unsafe(path: str, fault: str) -> InvalidPath:

@@ -1,0 +1,4 @@
+"""What ``doctor`` finds: facts, and the checks that judge them.
+
+``facts`` are values, ``gather`` fills them from the machine, every check is a pure function from facts to findings.
+"""
