@@ -12,23 +12,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from figures import Report
 from measure import CommandFailed, Run, disk_of, median, peak_of, repeat, reset_peak, resident_of, run, run_with_memory
+from network import network_figures
+from restore import restore_figures
+from scale import scale_figures
 from scene import BIN, ROOT, Scene, data, make_book, scene, site_copy
 from server_figures import server_figures
 
 MIB = 1 << 20
 RUNS = 5
-_missed: list[str] = []
-
-
-def report(name: str, value: float, bound: float, unit: str, note: str = "", *, at_least: bool = False) -> None:
-    """Print one figure and remember whether it kept its bound: an upper one, or with ``at_least`` a lower one."""
-    ok = value >= bound if at_least else value <= bound
-    if not ok:
-        _missed.append(name)
-    text = f"{value:.3f}" if unit == "s" else f"{value:.1f}"
-    limit = f"bound {'≥' if at_least else '≤'} {bound:g} {unit:<3}"
-    print(f"{name:<34} {text:>9} {unit:<3} {limit} {'ok' if ok else 'MISSED'}  {note}", flush=True)
+report = Report()
 
 
 def peer(name: str, seconds: float, command: Callable[[int], list[str]]) -> str:
@@ -45,23 +39,30 @@ def book_figures(place: Scene) -> None:
     make_book(source, "--lessons", "1000")
     peaks: list[Run] = []
 
-    def command(*words: str) -> Run:
-        peaks.append(run_with_memory(place.panaversity(*words, "--format", "json"), place.environment))
+    def command(*words: str, **environment: str) -> Run:
+        whole = {**place.environment, **environment}
+        peaks.append(run_with_memory(place.panaversity(*words, "--format", "json"), whole))
         return peaks[-1]
 
     def ingest(book: str) -> Run:
         return command("ingest", "--book-id", book, "--source-dir", str(source))
 
-    def hydrate(output: Path) -> Run:
-        return command("hydrate", "--book-id", "bench-0", "--output-dir", str(output))
+    def hydrate(output: Path, cache: str = "cache", *words: str) -> Run:
+        kept = str(place.memory / cache)
+        asked = ("hydrate", "--book-id", "bench-0", "--output-dir", str(output), *words)
+        return command(*asked, PANAVERSITY_CACHE_DIR=kept)
 
     cold, times = repeat(RUNS, lambda n: ingest(f"bench-{n}"))
     rsync = peer("rsync", cold.seconds, lambda n: ["rsync", "-a", f"{source}/", str(place.disk / f"copy-{n}")])
     report("ingest-cold", cold.seconds, 2.0, "s", f"{times[0]:.2f}…{times[-1]:.2f}; {rsync}")
     report("ingest-unchanged", repeat(RUNS, lambda _: ingest("bench-0"))[0].seconds, 0.6, "s")
-    cold, times = repeat(RUNS, lambda n: hydrate(place.memory / f"out-{n}"))
+    cold, times = repeat(RUNS, lambda n: hydrate(place.memory / f"out-{n}", f"cache-{n}"))
     rsync = peer("rsync", cold.seconds, lambda n: ["rsync", "-a", f"{source}/", str(place.memory / f"copy-{n}")])
     report("hydrate-cold", cold.seconds, 1.0, "s", f"{times[0]:.2f}…{times[-1]:.2f}; {rsync}")
+    kept = repeat(RUNS, lambda n: hydrate(place.memory / f"kept-{n}", "cache-0"))[0]
+    report("hydrate-cold-from-cache", kept.seconds, 1.0, "s")
+    away = repeat(RUNS, lambda n: hydrate(place.memory / f"away-{n}", "cache-0", "--offline"))[0]
+    report("hydrate-cold-offline", away.seconds, 1.0, "s")
     output = place.memory / "out-0"
     same = repeat(RUNS, lambda _: hydrate(output))[0]
     again = peer("rsync", same.seconds, lambda _: ["rsync", "-a", f"{source}/", str(place.memory / "copy-0")])
@@ -146,8 +147,24 @@ def server(place: Scene) -> None:
     server_figures(place, report)
 
 
+def restore(place: Scene) -> None:
+    """A built site put back."""
+    restore_figures(place, report)
+
+
+def scale(place: Scene) -> None:
+    """A book of 100,000 lessons."""
+    scale_figures(place, report)
+
+
+def network(place: Scene) -> None:
+    """Against rsync and git, far and near."""
+    network_figures(place, report)
+
+
 FIGURES = {
-    "help": start_up, "book": book_figures, "large": large_files, "local-build": local_build, "server": server,
+    "help": start_up, "book": book_figures, "network": network, "large": large_files, "local-build": local_build,
+    "server": server, "restore": restore, "scale": scale,
 }  # fmt: skip
 
 
@@ -160,11 +177,13 @@ def main(names: list[str]) -> int:
                 try:
                     figure(place)
                 except CommandFailed as fault:
-                    _missed.append(name)
+                    report.missed.append(name)
                     print(f"{name}: {fault}", file=sys.stderr)
-    if _missed:
-        print(f"missed: {', '.join(_missed)}", file=sys.stderr)
-    return 1 if _missed else 0
+    if report.absent:
+        print(f"not measured: {', '.join(report.absent)}", file=sys.stderr)
+    if report.missed:
+        print(f"missed: {', '.join(report.missed)}", file=sys.stderr)
+    return 1 if report.missed else 0
 
 
 if __name__ == "__main__":

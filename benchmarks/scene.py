@@ -52,6 +52,7 @@ def scene() -> Iterator[Scene]:
         left_out = ("PANAVERSITY", "DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         environment |= {"PANAVERSITY_MCP_URL": url, "PANAVERSITY_AGENT_ID": "bench"}
+        environment |= {"PANAVERSITY_CACHE_DIR": str(Path(memory) / "cache")}
         yield Scene(Path(disk), Path(memory), environment, pid, url)
 
 
@@ -63,7 +64,8 @@ def running_server(store: Path) -> Iterator[tuple[int, str]]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [str(BIN / "panaversity-fs"), "serve", "--store", str(store), "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    environment = {**os.environ, "PANAVERSITY_ALLOWED_HOSTS": "127.0.0.1"}  # also through a proxy's port
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
             _wait_for(url)
             yield process.pid, url

@@ -3,13 +3,14 @@
 Knows which calls to time and their bounds; does not know how figures are shown.
 """
 
+import multiprocessing
 import os
 import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
+from figures import Report
 from measure import median, peak_of, reset_peak, resident_of, run
 from scene import Scene, make_book, running_server
 from wire import Wire
@@ -19,17 +20,9 @@ SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 """Below 1 for a quick look: counts shrink, and so the figures mean less."""
 
 
-class Report(Protocol):
-    """Shows one figure and remembers whether it kept its bound."""
-
-    def __call__(
-        self, name: str, value: float, bound: float, unit: str, note: str = "", *, at_least: bool = False
-    ) -> None: ...
-
-
 def server_figures(place: Scene, report: Report) -> None:
     """All figures of the server."""
-    for figures in (_writing, _reading, _archive, _searching, _large_books):
+    for figures in (_writing, _reading, _archive, _searching, _reading_beside_searches, _large_books):
         figures(place, report)
 
 
@@ -125,6 +118,46 @@ def _searching(place: Scene, report: Report) -> None:
         note = f"{_scaled(1000)} lessons, every line of each"
         report("server-grep-nothing-found", median([once(rare) for _ in range(5)]), 0.5, "s", note)
         report("server-grep-found", median([once("[Mm]anifest.*hash") for _ in range(5)]), 0.5, "s", "100 hits")
+
+
+def _reading_beside_searches(place: Scene, report: Report) -> None:
+    """Lessons read while 32 clients search the same book as fast as they can (S19); the clients are another process, so
+    that they do not hold up this one's clock."""
+    paths = [_path(number) for number in range(_scaled(400))]
+    with Wire(place.url) as wire:
+        wire.send("bench-fair", ((path, _text(number).encode()) for number, path in enumerate(paths)))
+
+        def reading() -> float:
+            seconds = sorted(
+                wire.call("read_content", book_id="bench-fair", path=path).seconds for path in paths for _ in range(2)
+            )
+            return seconds[int(len(seconds) * 0.99)]
+
+        reading()
+        alone = median([reading() for _ in range(3)])
+        context = multiprocessing.get_context("spawn")
+        searching = context.Process(target=_search_for_ever, args=(place.url, 32), daemon=True)
+        searching.start()
+        try:
+            time.sleep(2)
+            beside = median([reading() for _ in range(3)])
+        finally:
+            searching.kill()
+            searching.join()
+        note = f"p99 alone {alone * 1000:.1f} ms, beside 32 searches {beside * 1000:.1f} ms"
+        report("server-read-p99-beside-searches", beside / alone, 2.0, "×", note)
+
+
+def _search_for_ever(url: str, clients: int) -> None:
+    """Searches until the process is killed; nothing is ever found, so each looks at every line."""
+
+    def one(client: int) -> None:
+        with Wire(url) as wire:
+            while True:
+                wire.call("grep_search", book_id="bench-fair", pattern=f"(q[a-z]*z)+never{client}", max_results=100)
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(one, range(clients)))
 
 
 def _large_books(place: Scene, report: Report) -> None:
