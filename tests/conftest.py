@@ -5,9 +5,14 @@ Knows how thoroughly to test; does not know servers, folders or fixtures of any 
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell lets its background jobs ignore SIGINT, and children inherit that: Ctrl-C could not be tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 
