@@ -94,6 +94,11 @@ class BlobCache:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
+    @property
+    def empty(self) -> bool:
+        """True when nothing was ever kept here."""
+        return not os.path.isdir(os.path.join(self.folder, "blobs"))
+
     def size(self, digest: Digest) -> int | None:
         """Bytes of a blob that seems to be here, not verified; None when it is not."""
         try:

@@ -14,6 +14,7 @@ from panaversity_builder.client import (
     BuildPlan,
     ChangesetAnswer,
     Chunks,
+    LastWritten,
     PackMember,
     Scope,
     Traffic,
@@ -54,6 +55,10 @@ class Piped:
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         text: bytes = self._ask("manifest_text", book_id, manifest)
         return text
+
+    def manifest_metadata(self, book_id: str, manifest: Digest) -> Mapping[str, LastWritten]:
+        written: Mapping[str, LastWritten] = self._ask("manifest_metadata", book_id, manifest)
+        return written
 
     def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
         for digest, data in self._ask("fetch_pack", book_id, manifest, list(digests)):

@@ -14,6 +14,7 @@ from panaversity_builder.client import (
     BuildPlan,
     ChangesetAnswer,
     Chunks,
+    LastWritten,
     PackMember,
     PlanFile,
     Scope,
@@ -55,6 +56,7 @@ class SimBook:
     incarnation: int = 1
     ingest_manifest: Digest | None = None
     gone: bool = False
+    written: dict[str, LastWritten] = field(default_factory=dict)
     answered: dict[str, tuple[Digest, ChangesetAnswer]] = field(default_factory=dict)
 
     def tell(self) -> Digest:
@@ -81,6 +83,7 @@ class Trouble:
     short: set[Digest] = field(default_factory=set)
     long: set[Digest] = field(default_factory=set)
     alterations: int | None = None
+    no_metadata: bool = False
     lie_in_plan: dict[str, Digest] = field(default_factory=dict)
 
 
@@ -150,6 +153,17 @@ class Simulator:
                 text = self._told(book_id, manifest)
                 self.traffic.received += len(text)
                 return text
+        raise AssertionError("unreachable")
+
+    def manifest_metadata(self, book_id: str, manifest: Digest) -> Mapping[str, LastWritten]:
+        for attempt in self.attempts():
+            with attempt:
+                self._request("manifest_metadata")
+                entries = parse(self._told(book_id, manifest))
+                if self.trouble.no_metadata:
+                    raise NotFound("metadata", book_id, "this server has no such route")
+                written = self.books[book_id].written
+                return {path: written.get(path, LastWritten("2026-01-01T00:00:00.000Z", "sim")) for path in entries}
         raise AssertionError("unreachable")
 
     def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from panaversity_builder.book.hydrate import HydratePreview
 from panaversity_builder.book.hydrate.failures import local_edits
 from panaversity_builder.book.hydrate.folder import STATE
-from panaversity_builder.book.hydrate.records import MANIFEST_JSON, parse_identity
+from panaversity_builder.book.hydrate.records import MANIFEST_JSON, METADATA, parse_identity
+from panaversity_builder.book.hydrate.written import is_current, written_digest
 from panaversity_builder.book.ingest import IngestFile, IngestResult
 from panaversity_builder.book.pipeline import BOOK, BuildOptions, book_records, book_steps, docs_output_of
 from panaversity_builder.book.sealed import Miss
@@ -35,7 +36,8 @@ _SCOPES = {"content": "content/", "assets": "static/"}
 class Outlook:
     """The volatile phases as questions. None of ``ingest`` and ``hydrate``: there is no book yet that could be asked.
 
-    ``scan`` answers the source: path → digest. ``tree`` and ``scope`` are those of the docs folder.
+    ``scan`` answers the source: path → digest. ``tree`` and ``scope`` are those of the docs folder;
+    ``metadata`` says that the site shows when and by whom lessons were last written.
     """
 
     scan: Callable[[], Mapping[str, Digest]]
@@ -43,6 +45,7 @@ class Outlook:
     hydrate: Callable[[], HydratePreview] | None
     tree: str = "source"
     scope: str = "all"
+    metadata: bool = False
 
 
 def foresee(options: BuildOptions, outlook: Outlook, progress: Progress = SILENT) -> list[Forecast]:
@@ -56,7 +59,10 @@ def foresee(options: BuildOptions, outlook: Outlook, progress: Progress = SILENT
 def as_it_is(options: BuildOptions, manifest_file: str | None, progress: Progress = SILENT) -> list[Forecast]:
     """How the phases stand, the docs folder taken as it is. Asks no server."""
     docs = options.site.docs
-    output = docs_output_of(docs_marks(docs), recorded_numbering(docs, manifest_file)) if os.path.isdir(docs) else None
+    output = None
+    if os.path.isdir(docs):
+        metadata = written_digest(recorded_metadata(docs)) if options.metadata else None
+        output = docs_output_of(docs_marks(docs), recorded_numbering(docs, manifest_file), metadata)
     return _forecast(options, {BOOK.find("hydrate").id: lambda: Foreseen("", output)}, progress)
 
 
@@ -82,6 +88,15 @@ def recorded_numbering(docs: str, manifest_file: str | None) -> Numbering | None
         with open(manifest_file or os.path.join(docs, STATE, MANIFEST_JSON), "rb") as file:
             return parse_identity(file.read()).numbering
     except (OSError, Miss):
+        return None
+
+
+def recorded_metadata(docs: str) -> bytes | None:
+    """What a hydrated docs folder knows of when and by whom its files were last written; None where nothing does."""
+    try:
+        with open(os.path.join(docs, STATE, METADATA), "rb") as file:
+            return file.read()
+    except OSError:
         return None
 
 
@@ -126,7 +141,16 @@ class _Ahead:
         changes = changes_ahead({c.path: c.status for c in self._planned.changes}, self._ingested_paths(), docs)
         note = f"{_files(len(changes))} would change ({_named(changes)})" if changes else "nothing would change"
         coming = foreseen_docs(docs, changes, self._known()) if self._outlook.tree == "source" else None
-        return Foreseen(note, docs_output_of(coming, self._numbering) if coming is not None else None)
+        if coming is None or not self._outlook.metadata:
+            return Foreseen(note, docs_output_of(coming, self._numbering) if coming is not None else None)
+        metadata = None if changes else self._metadata(self._planned)
+        return Foreseen(note, docs_output_of(coming, self._numbering, metadata) if metadata else None)
+
+    def _metadata(self, planned: HydratePreview) -> Digest | None:
+        """The digest of what is recorded, where that is of the book as it is: nobody knows an ingest's moment ahead."""
+        stored = recorded_metadata(self._docs)
+        current = stored is not None and is_current(stored, planned.manifest_hash, planned.revision)
+        return written_digest(stored) if current else None
 
     @property
     def _numbering(self) -> Numbering | None:

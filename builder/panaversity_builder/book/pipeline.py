@@ -62,6 +62,8 @@ class Hydrated(Protocol):
     def target(self) -> Mapping[str, Digest]: ...
     @property
     def manifest_hash(self) -> Digest: ...
+    @property
+    def metadata_digest(self) -> Digest | None: ...
     def to_json(self) -> dict[str, object]: ...
 
 
@@ -82,7 +84,11 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """One build. ``state_dir`` is the project's ``.panaversity``; ``rebuild`` names phases to run whatever is kept."""
+    """One build. ``state_dir`` is the project's ``.panaversity``; ``rebuild`` names phases to run whatever is kept.
+
+    ``metadata`` says that the site shows when and by whom lessons were last written. Without ``ingesting`` the book is
+    built as it is, and the source is not looked at.
+    """
 
     book_id: str
     site: Site
@@ -90,6 +96,8 @@ class BuildOptions:
     builder_version: str
     rebuild: Collection[str] = ()
     until: str | None = None
+    metadata: bool = False
+    ingesting: bool = True
 
     @property
     def build_dir(self) -> str:
@@ -174,9 +182,14 @@ class BookBuild:
         return self.hydrated.target if self.hydrated is not None else {}
 
     def _steps(self, site: SitePhase, full: bool) -> list[Step]:
-        return book_steps(site, self.doors.scan, self._ingest, self._plan, lambda: self._hydrate(full))
+        return book_steps(site, self._scan, self._ingest, self._plan, lambda: self._hydrate(full))
+
+    def _scan(self) -> str:
+        return self.doors.scan() if self.options.ingesting else "none"
 
     def _ingest(self) -> str:
+        if not self.options.ingesting:
+            return "none"
         self.ingested = self.doors.ingest()
         return self.ingested.manifest_hash or "none"
 
@@ -186,7 +199,7 @@ class BookBuild:
 
     def _hydrate(self, full: bool) -> str:
         self.hydrated = self.doors.hydrate(full)
-        return docs_output(self.options.site.docs, self.hydrated.numbering)
+        return docs_output(self.options.site.docs, self.hydrated.numbering, self.hydrated.metadata_digest)
 
 
 def _not_run() -> str:
@@ -211,14 +224,18 @@ def book_steps(
     ]
 
 
-def docs_output(docs: str, numbering: Numbering | None) -> Digest:
-    """The output of phase 4: the whole docs tree as found, foreign files included, with the numbering."""
-    return docs_output_of(docs_marks(docs), numbering)
+def docs_output(docs: str, numbering: Numbering | None, metadata: Digest | None = None) -> Digest:
+    """The output of phase 4: the whole docs tree as found, foreign files included, with the numbering.
+
+    Where the site shows when and by whom lessons were last written, ``metadata`` is the digest of that.
+    """
+    return docs_output_of(docs_marks(docs), numbering, metadata)
 
 
-def docs_output_of(docs: Marks, numbering: Numbering | None) -> Digest:
+def docs_output_of(docs: Marks, numbering: Numbering | None, metadata: Digest | None = None) -> Digest:
     """The same of a docs tree that is known, or foreseen."""
-    return digest_of(f"{numbering}\n{marks_digest(docs)}\n".encode())
+    shown = f"metadata {metadata}\n" if metadata else ""
+    return digest_of(f"{numbering}\n{marks_digest(docs)}\n{shown}".encode())
 
 
 def book_records(build_dir: str, progress: Progress = SILENT) -> RecordFiles:

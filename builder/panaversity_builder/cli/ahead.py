@@ -59,4 +59,5 @@ def outlook(
         lambda: plan_hydrate(server, output, progress, blob_cache(config, progress)),
         config.tree,
         config.scope,
+        output.metadata,
     )

@@ -11,6 +11,7 @@ from panaversity_builder.console import Console
 from panaversity_builder.lifecycle import require_phases
 
 if TYPE_CHECKING:
+    from panaversity_builder.book.pipeline import BuildOptions
     from panaversity_builder.cli.doors import Wishes
 
 
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     options.accept_rollback,
     options.schema,
     options.numbering,
+    click.option("--no-ingest", is_flag=True, help="Leave the book as it is: build it, whatever the source says."),
     options.scope,
     options.on_edit,
+    options.on_unavailable,
     click.option("--time-limit", "site_time_limit", metavar="SECONDS", help="Stop docusaurus after this long."),
     options.remote_cache,
     options.metrics_file,
@@ -50,40 +53,48 @@ def command(
     dry_run: bool,
     overwrite: bool,
     accept_rollback: bool,
+    no_ingest: bool,
 ) -> int:
     """The whole loop: author, ingest, plan_build, hydrate, docusaurus.
 
     PHASE is an id or a name. A phase whose inputs are what they were is not run again; a failed build resumes where
-    it stopped.
+    it stopped. With --no-ingest the book on the server is built as it is.
     """
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS, HYDRATE
-    from panaversity_builder.cli.doors import Wishes
+    from panaversity_builder.cli.doors import Wishes, build_options
 
     if full_rebuild:
         rebuild = (*rebuild, HYDRATE.id, DOCUSAURUS.id)
     require_phases(BOOK, [*rebuild, *([until] if until else [])])  # before a server starts or a file is read
+    if no_ingest and dry_run:
+        raise click.UsageError("--dry-run says what an ingest would bring; with --no-ingest ask panaversity plan")
     wishes = Wishes(overwrite, accept_rollback)
     if show_phases:
         return _show_phases(console, config, rebuild, until)
     if dry_run:
         return _dry_run(console, config, rebuild, until, wishes)
-    return _build(console, config, rebuild, until, wishes, explain=explain)
+    wanted = build_options(config, os.environ, rebuild, until, ingesting=not no_ingest)
+    return _build(console, config, wanted, wishes, explain=explain)
 
 
-def _build(
-    console: Console, config: Config, rebuild: tuple[str, ...], until: str | None, wishes: "Wishes", *, explain: bool
-) -> int:
+def _build(console: Console, config: Config, wanted: "BuildOptions", wishes: "Wishes", *, explain: bool) -> int:
     from panaversity_builder.book.pipeline import BookBuild
-    from panaversity_builder.cli.doors import build_options, doors
+    from panaversity_builder.cli.doors import doors
     from panaversity_builder.cli.narration import Narration
     from panaversity_builder.cli.reporting import grouped, reported
     from panaversity_builder.cli.session import connected
+    from panaversity_builder.cli.unavailable import or_offline
     from panaversity_builder.console.results import build_lines
 
-    wanted = build_options(config, os.environ, rebuild, until)
-    with reported(console, config, "build") as report, connected(config, console) as server:
-        build = BookBuild(wanted, doors(server, config, console.progress, wishes), console.progress, report=report)
-        build.run(grouped(console, Narration(console, build, explain)))
+    with reported(console, config, "build") as report:
+
+        def run(config: Config) -> None:
+            with connected(config, console) as server:
+                calls = doors(server, config, console.progress, wishes)
+                build = BookBuild(wanted, calls, console.progress, report=report)
+                build.run(grouped(console, Narration(console, build, explain)))
+
+        or_offline(console, config, run)
     body = {**report.to_json(), "site": wanted.site.built, "files": report.files}
     console.result(build_lines(body, wanted.site.built), body)
     return 0

@@ -42,6 +42,7 @@ def _facts(config: Config) -> "Facts":
     from panaversity_builder.blob_cache import default_folder
     from panaversity_builder.book.diagnosis.facts import Facts, SettingFacts
     from panaversity_builder.book.diagnosis.gather import machine_facts, source_facts
+    from panaversity_builder.book.diagnosis.site_program import site_findings
     from panaversity_builder.book.inspection.survey import survey
     from panaversity_builder.book.site import Site
 
@@ -59,6 +60,7 @@ def _facts(config: Config) -> "Facts":
         source_facts(config.source_dir, config.site_dir, state, config.book_id, config.numbering),
         _server(config),
         metadata.version("panaversity-fs"),
+        site_findings(site),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.pipeline import BuildOptions, Doors
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.source import scan
-from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options
+from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options, wants_metadata
 from panaversity_builder.client import Client, Server, SiteCache
 from panaversity_builder.config import Config
 from panaversity_builder.progress import Progress
@@ -23,7 +23,7 @@ from panaversity_fs.core.manifest import manifest_hash
 
 
 def build_options(
-    config: Config, environ: Mapping[str, str], rebuild: tuple[str, ...], until: str | None
+    config: Config, environ: Mapping[str, str], rebuild: tuple[str, ...], until: str | None, *, ingesting: bool = True
 ) -> BuildOptions:
     """What a build needs. Raises ``ConfigInvalid`` without a book id."""
     return BuildOptions(
@@ -42,6 +42,8 @@ def build_options(
         builder_version=metadata.version("panaversity-fs"),
         rebuild=rebuild,
         until=until,
+        metadata=wants_metadata(config),
+        ingesting=ingesting,
     )
 
 
@@ -76,7 +78,9 @@ def site_cache(server: Server, config: Config) -> SiteCache | None:
     sending them there too would pack every site to lie twice on the same disk. A server of a team that happens to run
     on this machine is reached by its address, and asked.
     """
-    if config.via == "tools" or not config.remote_cache or config.server_url is None or not isinstance(server, Client):
+    if config.via == "tools" or not config.remote_cache or config.server_url is None or config.offline:
+        return None
+    if not isinstance(server, Client):
         return None
     return server.site_cache(config.remote_cache_timeout)
 

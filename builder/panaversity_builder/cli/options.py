@@ -36,6 +36,10 @@ metrics_file = click.option(
     "--metrics-file", type=_PATH, metavar="FILE.prom", help="Leave the figures of this run for a textfile collector."
 )
 scope = click.option("--scope", type=click.Choice(["all", "content", "assets"]), help="Which files [all].")
+metadata = click.option(
+    "--metadata", type=click.Choice(["auto", "yes", "no"]),
+    help="Keep when and by whom each file was last written; auto: where the site's configuration has manifestVcs.",
+)  # fmt: skip
 via = click.option(
     "--via", type=click.Choice(["bulk", "tools"]), help="tools: MCP tools only, every file its own commit [bulk]."
 )
@@ -56,6 +60,11 @@ remote_cache = click.option(
 )
 offline = click.option(
     "--offline", is_flag=True, default=None, help="Ask no server: the book as last told, from the cache."
+)
+on_unavailable = click.option(
+    "--on-unavailable",
+    type=click.Choice(["fail", "use-cache"]),
+    help="use-cache: when the server cannot be reached, warn and work as --offline does [fail].",
 )
 schema = click.option("--schema", type=click.Choice(["strict", "docusaurus"]), help="Which paths the book may hold.")
 numbering = click.option(

@@ -34,7 +34,8 @@ def command(
 
     wanted = hydrate_options(config, "plan", allow_empty=allow_empty, accept_rollback=accept_rollback)
     with connected(config, console) as server:
-        preview = plan_hydrate(server, wanted, console.progress, blob_cache(config, console.progress))
+        cache = blob_cache(config, console.progress)
+        preview = plan_hydrate(server, wanted, console.progress, cache, glance=True)
     body = preview.to_json()
     console.result(plan_lines(body, explain), body)
     return 1 if check and preview.differs else 0

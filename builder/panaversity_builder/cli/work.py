@@ -93,7 +93,15 @@ def hydrate_options(
         accept_rollback=accept_rollback,
         offline=config.offline,
         server_name=server_name(config),
+        metadata=wants_metadata(config),
     )
+
+
+def wants_metadata(config: Config) -> bool:
+    """Whether the site shows when lessons were last written: as set, else as its configuration's text tells."""
+    from panaversity_builder.book.inspection.survey import shows_last_written
+
+    return config.metadata == "yes" or (config.metadata == "auto" and shows_last_written(config.site_dir))
 
 
 def server_name(config: Config) -> str:

@@ -7,9 +7,10 @@ does not have the promised form is an error here, not a surprise later.
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from panaversity_builder.client.seam import BuildPlan, ChangesetAnswer, PlanFile
+from panaversity_builder.client.seam import BuildPlan, ChangesetAnswer, LastWritten, PlanFile
 from panaversity_builder.judged import a_count, a_digest, a_digest_or_none, a_text
 from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.errors import (
@@ -153,6 +154,17 @@ def _tool_error(tool: str, address: str, result: dict[str, Any]) -> PanaversityE
     )
 
 
+def metadata_of(address: str, body: Mapping[str, Any]) -> dict[str, LastWritten]:
+    """Book path → when and by whom, out of a body. Raises ``Unavailable`` for another form."""
+    try:
+        return {
+            a_text(path): LastWritten(_moment(row["last_modified"]), a_text(row["agent_id"]))
+            for path, row in body["files"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
+        raise _malformed("metadata", address, fault) from fault
+
+
 def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
     """A build plan out of structured content. Raises ``Unavailable`` when a field is missing or of another type."""
     try:
@@ -228,3 +240,11 @@ def _malformed(operation: str, address: str, fault: Exception) -> Unavailable:
         operation, address, f"the answer is malformed ({type(fault).__name__}: {shown(str(fault))})",
         "See that builder and server are of one version",
     )  # fmt: skip
+
+
+def _moment(value: object) -> str:
+    """A moment with its zone, as UTC to the millisecond: however a server writes it, here it has one form."""
+    moment = datetime.fromisoformat(a_text(value))
+    if moment.tzinfo is None:
+        raise ValueError("a moment without its zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

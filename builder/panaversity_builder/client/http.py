@@ -18,6 +18,7 @@ from panaversity_builder.client.seam import (
     BuildPlan,
     ChangesetAnswer,
     Chunks,
+    LastWritten,
     PackMember,
     Scope,
     Traffic,
@@ -121,6 +122,16 @@ class Client:
             return text
 
         return self._repeated(attempt, damage=True)
+
+    def manifest_metadata(self, book_id: str, manifest: Digest) -> Mapping[str, LastWritten]:
+        """See ``Server.manifest_metadata``."""
+        path = f"/books/{_part(book_id)}/manifests/{manifest}/metadata"
+
+        def attempt() -> Mapping[str, LastWritten]:
+            answer = answers.parse_json("metadata", self.address, self._whole("metadata", "GET", path))
+            return answers.metadata_of(self.address, answer)
+
+        return self._repeated(attempt)
 
     def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
         """See ``Server.fetch_pack``. The connection is held until the iterator is exhausted or closed."""

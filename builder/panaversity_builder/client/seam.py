@@ -1,4 +1,4 @@
-"""The server as the builder sees it: six calls, the values they answer, and what they cost.
+"""The server as the builder sees it: seven calls, the values they answer, and what they cost.
 
 Everything that ingest and hydrate know of a server stands here, so that a simulator can take its place. Does not know
 HTTP, MCP or JSON; ``client.http`` does.
@@ -95,6 +95,14 @@ class ChangesetAnswer:
     proof: Proof | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastWritten:
+    """When a path was last written (UTC, ``2026-11-20T12:00:00.000Z``), and by which agent."""
+
+    at: str
+    by: str
+
+
 @dataclass(slots=True)
 class Traffic:
     """What a command has cost so far: requests (every attempt counts) and bytes of bodies as they crossed the wire."""
@@ -138,6 +146,12 @@ class Server(Protocol):
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         """The canonical text of a manifest that was told before, verified against its hash. One request."""
+
+    def manifest_metadata(self, book_id: str, manifest: Digest) -> Mapping[str, LastWritten]:
+        """Book path → when and by whom it was last written, as of a manifest that was told. One request.
+
+        Raises ``NotFound`` where the server, or the way to it, does not tell it.
+        """
 
     def fetch_pack(self, book_id: str, manifest: Digest, digests: Sequence[Digest]) -> Iterator[PackMember]:
         """Blobs named by ``manifest``, in the order asked; exactly one request and one attempt.

@@ -33,7 +33,9 @@ class Config:
     via: str = "bulk"
     tree: str = "source"
     on_edit: str = "stop"
+    metadata: str = "auto"
     offline: bool = False
+    on_unavailable: str = "fail"
     cache_dir: str | None = None
     cache_size: int = 2 << 30
     remote_cache: bool = True

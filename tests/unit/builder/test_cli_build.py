@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from panaversity_builder.book import trees
+from panaversity_builder.client import LastWritten
 from support.build_desk import BOOK, BuildDesk
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL") == "1"
@@ -370,3 +371,37 @@ def test_records_of_an_earlier_format_cost_one_build(desk):
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
     assert "its format is not 2" in desk.run("build").err
     assert desk.run("build").err == ""
+
+
+SHOWS = "import {manifestVcs} from 'learn-app-hooks'\nexport default {future: {experimental_vcs: manifestVcs()}}"
+
+
+def asked(desk):
+    return desk.server.calls.count("manifest_metadata")
+
+
+def test_last_updated_data_is_fetched_where_the_site_shows_it_or_a_setting_says_so(desk):
+    desk.run("build")
+    assert asked(desk) == 0
+    desk.run("hydrate", "--metadata", "yes")
+    assert asked(desk) == 1
+    desk.site.put("site/docusaurus.config.js", SHOWS)
+    desk.run("build", PANAVERSITY_METADATA="no")
+    assert not (desk.site.docs / ".panaversity" / "metadata.json").exists()
+    desk.run("build")
+    assert asked(desk) == 2
+    assert (desk.site.docs / ".panaversity" / "metadata.json").exists()
+    desk.run("build")
+    assert asked(desk) == 2
+
+
+def test_a_dry_run_knows_that_new_dates_are_a_new_site_and_old_ones_are_not(desk):
+    desk.site.put("site/docusaurus.config.js", SHOWS)
+    desk.run("build")
+    assert forecast(desk)["docusaurus"]["reason"] == "unchanged"
+    assert desk.json("build", "--show-phases")[1]["phases"][-1]["reason"] == "unchanged"
+    (book,) = desk.server.books.values()
+    book.written = {path: LastWritten("2027-01-01T00:00:00.000Z", "grace") for path in book.entries}
+    book.revision += 1
+    assert forecast(desk)["docusaurus"]["state"] != "unchanged"
+    assert desk.why().startswith("previous phase changed")

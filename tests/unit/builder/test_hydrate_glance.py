@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from panaversity_builder.book.hydrate import HydrateResult, entry, hydrate, tree
+from panaversity_builder.book.hydrate import HydrateResult, entry, hydrate, plan_hydrate, tree
 from panaversity_builder.book.hydrate.records import Glance, parse_glance, render_glance
 from panaversity_builder.book.sealed import Miss
 from panaversity_fs.core.digest import digest_of
@@ -106,6 +106,18 @@ def test_D6_whatever_was_touched_a_run_that_glances_ends_as_one_that_does_not(de
     assert ends[0] == ends[1]
     assert len(closer) == 2
     assert _content(desk.out) == _content(twin)
+
+
+@pytest.mark.parametrize("touch", ["nothing", *TOUCHES])
+def test_FR_107_a_plan_that_glances_says_what_one_that_looks_closer_says(desk, closer, touch):
+    TOUCHES.get(touch, lambda desk: desk)(desk)
+    before, asked = everything(desk.out), desk.server.traffic.requests
+    quickly = plan_hydrate(desk.server, desk.options(), glance=True)
+    assert len(closer) == (touch != "nothing")
+    spent = desk.server.traffic.requests - asked
+    assert quickly == plan_hydrate(desk.server, desk.options())
+    assert spent <= 1 + desk.server.traffic.requests - asked - spent
+    assert everything(desk.out) == before
 
 
 def _content(folder: Path) -> dict[str, tuple[str, bytes]]:

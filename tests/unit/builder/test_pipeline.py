@@ -27,6 +27,7 @@ class Answer:
     manifest_hash: str
     numbering: Numbering | None = Numbering.NUMBER_NAME
     body: dict = field(default_factory=dict)
+    metadata_digest: str | None = None
 
     def to_json(self):
         return self.body
@@ -48,7 +49,7 @@ class Desk:
     def __init__(self, place):
         self.site = FakeSite(place)
         self.files = {"a.md": "one", "b.md": "two"}
-        self.numbering = Numbering.NUMBER_NAME
+        self.numbering, self.metadata = Numbering.NUMBER_NAME, None
         self.events, self.fulls = [], []
         self.refusal = None
         self.progress = SILENT
@@ -71,7 +72,7 @@ class Desk:
             self.site.put(f"site/book/{name}", text)
         self.site.put("site/book/.panaversity/manifest.json", "{}")
         body = {"mode": "delta", "reason": "why", "hydrate_files_downloaded": 3, "hydrate_bytes_transferred": 99}
-        return Answer(self.scan(), self.numbering, body)
+        return Answer(self.scan(), self.numbering, body, self.metadata)
 
     def build(self, **more):
         self.events = []
@@ -134,6 +135,14 @@ def test_numbering_is_an_input_of_the_site(desk):
     desk.numbering = Numbering.NAME_NUMBER
     desk.build()
     assert desk.site.runs == 2
+
+
+def test_other_last_updated_data_is_another_site_where_it_is_shown(desk):
+    desk.build()
+    for metadata, runs in (("a" * 64, 2), ("a" * 64, 2), ("b" * 64, 3), (None, 3)):
+        desk.metadata = metadata
+        desk.build()
+        assert desk.site.runs == runs
 
 
 @pytest.mark.parametrize("harm", ["missing", "altered", "grown"])

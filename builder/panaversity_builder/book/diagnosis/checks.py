@@ -25,10 +25,23 @@ CHECKS = (
 )  # fmt: skip
 
 
+SEEN_BETTER_LOADED = frozenset({"docs folder", "faster"})
+"""What the text of a configuration may leave open and its value does not."""
+
+
 def diagnose(facts: Facts) -> Iterator[Finding]:
-    """Every finding, in order."""
-    for check in CHECKS:
-        yield from check(facts)
+    """Every finding, in order.
+
+    Where the site's own check speaks of the same thing, that counts which sees more of it: the loaded configuration
+    for what it says, the project for what lies around it.
+    """
+    better = {one.check for one in facts.told} & SEEN_BETTER_LOADED
+    said = set[str]()
+    for finding in (one for check in CHECKS for one in check(facts)):
+        said.add(finding.check)
+        if finding.check not in better:
+            yield finding
+    yield from (one for one in facts.told if one.check in better or one.check not in said)
 
 
 def exit_status(findings: Iterable[Finding]) -> int:

@@ -96,7 +96,10 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything a diagnosis knows. ``server`` is None when there is none configured."""
+    """Everything a diagnosis knows. ``server`` is None when there is none configured.
+
+    ``told`` is what the site's own check found, empty where that is not installed.
+    """
 
     settings: SettingFacts
     machine: MachineFacts
@@ -104,3 +107,4 @@ class Facts:
     source: SourceFacts
     server: ServerFacts | None
     version: str
+    told: tuple[Finding, ...] = ()

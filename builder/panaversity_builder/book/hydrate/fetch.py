@@ -5,7 +5,7 @@ Knows the server's seam, the shared cache and the staging folder; does not know 
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from panaversity_builder.blob_cache import BlobCache
@@ -25,10 +25,19 @@ PACK_DIGESTS = 50_000
 """Most blobs asked for in one request."""
 
 
-def fetch(server: Server, book_id: str, manifest: Digest, wanted: Wanted, staging: Staging, progress: Progress) -> int:
+def fetch(
+    server: Server,
+    book_id: str,
+    manifest: Digest,
+    wanted: Wanted,
+    staging: Staging,
+    progress: Progress,
+    keep: Callable[[Digest], None] = lambda _: None,
+) -> int:
     """Bring every wanted digest into staging; answers how many had to be downloaded.
 
-    Raises ``ServerUnreachable`` after three attempts; what arrived stays staged for the next run.
+    ``keep`` is told of each as it is here, while the rest is still on its way. Raises ``ServerUnreachable`` after three
+    attempts; what arrived stays staged for the next run.
     """
     missing = {digest: size for digest, size in wanted.items() if digest not in staging.held}
     if not missing:
@@ -38,9 +47,12 @@ def fetch(server: Server, book_id: str, manifest: Digest, wanted: Wanted, stagin
         large = {digest: size for digest, size in missing.items() if size is not None and size > LARGE}
         small = sorted(missing.keys() - large.keys())
         for start in range(0, len(small), PACK_DIGESTS):
-            _fetch_pack(server, book_id, manifest, small[start : start + PACK_DIGESTS], missing, staging, progress)
+            _fetch_pack(
+                server, book_id, manifest, small[start : start + PACK_DIGESTS], missing, staging, progress, keep
+            )
         for digest, size in sorted(large.items()):
             _fetch_large(server, book_id, manifest, digest, size, staging, progress)
+            keep(digest)
     finally:
         progress.finish()
     return len(missing)
@@ -48,6 +60,8 @@ def fetch(server: Server, book_id: str, manifest: Digest, wanted: Wanted, stagin
 
 def take_from_cache(cache: BlobCache, wanted: Wanted, staging: Staging, progress: Progress) -> int:
     """Stage what the shared cache has, hashed on its way like everything else; answers how many blobs it had."""
+    if cache.empty:
+        return 0
     lacking = [digest for digest in sorted(wanted) if digest not in staging.held]
     taken = 0
     for digest in lacking:
@@ -81,6 +95,7 @@ def _fetch_pack(
     sizes: Wanted,
     staging: Staging,
     progress: Progress,
+    keep: Callable[[Digest], None],
 ) -> None:
     for attempt in server.attempts():
         with attempt:
@@ -91,6 +106,7 @@ def _fetch_pack(
                         if digest not in sizes or sizes[digest] not in (None, size):
                             raise _unasked(digest)
                         staging.take(digest, size, chunks)
+                        keep(digest)
                         progress.advance(size)
             except HashMismatch as damage:
                 raise Unavailable(damage.operation, damage.subject, damage.problem, damage.hint) from damage

@@ -24,6 +24,7 @@ from panaversity_builder.book.hydrate.records import (
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
+    METADATA,
     PLAN,
     Glance,
     Identity,
@@ -86,6 +87,34 @@ class _Told:
     checkpoints: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Book and folder are as the last run left them."""
+
+    told: _Told
+    glance: Glance
+    plan: BuildPlan
+    witness: Witness
+
+
+def glance_at(
+    server: Server, options: HydrateOptions, files: StateFiles, folder: Folder, progress: Progress
+) -> Unchanged | Asked | None:
+    """Whether there is nothing to do; else what the server is asked already, None where it is not. Writes nothing.
+
+    Raises what asking for a plan raises.
+    """
+    told = _told(options, files)
+    if told is None:
+        return None
+    witness, known = Witness(told.checkpoints, options.book_id, progress), told.identity.manifest_hash
+    asked = Asked(known, witness, lambda: witness.plan(server, known, options.scope))
+    glance = _noted(files, told)
+    if glance is None or not _untouched(folder, glance) or not _same(asked.plan(), told):
+        return asked
+    return Unchanged(told, glance, asked.plan(), witness)
+
+
 def unchanged(
     server: Server,
     options: HydrateOptions,
@@ -94,30 +123,22 @@ def unchanged(
     progress: Progress,
     cache: BlobCache | None,
 ) -> HydrateResult | Asked | None:
-    """The result of a run that has nothing to do; else what the server is asked already, None where it is not.
-
-    Raises what asking for a plan raises.
-    """
-    told = _told(options, files)
-    if told is None:
-        return None
+    """``glance_at`` for a hydrate: what it would remember anyway is remembered, and the result is its own."""
     before = replace(server.traffic)
-    witness, known = Witness(told.checkpoints, options.book_id, progress), told.identity.manifest_hash
-    asked = Asked(known, witness, lambda: witness.plan(server, known, options.scope))
-    glance = _noted(files, told)
-    if glance is None or not _untouched(folder, glance) or not _same(asked.plan(), told):
-        return asked
-    plan = asked.plan()
-    if cache is not None and not renew(options, told.identity, plan.revision, cache):
-        return asked
-    if witness.dirty:
-        files.write(CHECKPOINTS, witness.to_bytes())
+    seen = glance_at(server, options, files, folder, progress)
+    if not isinstance(seen, Unchanged):
+        return seen
+    identity, plan = seen.told.identity, seen.plan
+    if seen.witness.dirty:
+        files.write(CHECKPOINTS, seen.witness.to_bytes())
+    if cache is not None and not renew(options, identity, plan.revision, cache):
+        return Asked(identity.manifest_hash, seen.witness, lambda: plan)
     spent = server.traffic.since(before)
     return HydrateResult(
-        book_id=options.book_id, manifest_hash=known, mode="unchanged", reason="", added=0, updated=0, deleted=0,
-        unchanged=glance.files, files_downloaded=0, bytes_transferred=spent.received, requests=spent.requests,
-        output_dir=options.output_dir, numbering=told.identity.numbering, revision=plan.revision,
-        previous_manifest_hash=known,
+        book_id=options.book_id, manifest_hash=identity.manifest_hash, mode="unchanged", reason="", added=0, updated=0,
+        deleted=0, unchanged=seen.glance.files, files_downloaded=0, bytes_transferred=spent.received,
+        requests=spent.requests, output_dir=options.output_dir, numbering=identity.numbering, revision=plan.revision,
+        previous_manifest_hash=identity.manifest_hash,
     )  # fmt: skip
 
 
@@ -139,6 +160,8 @@ def note(files: StateFiles, index: Index, index_digest: Digest, tree: "TreeOnDis
 def _told(options: HydrateOptions, files: StateFiles) -> _Told | None:
     """What can be asked about before anything else is read; None where that is not what is wanted."""
     if options.full_rebuild or options.verify or options.offline or options.accept_rollback or options.manifest_file:
+        return None
+    if options.metadata or files.raw(METADATA) is not None:  # may be new where no byte of the book is
         return None
     if (raw := files.raw(MANIFEST_JSON)) is None:
         return None

@@ -29,7 +29,8 @@ class HydrateOptions:
     ``allow_empty`` accepts a book that nobody created. ``verify`` reads every file instead of believing the stat
     cache. ``full_rebuild`` forgets the stored manifest and reads every file again; what is whole is not downloaded.
     ``accept_rollback`` gives up what was remembered of the book's audit log. ``offline`` asks no server: the folder is
-    made to equal the manifest that was told last; ``server_name`` is under whose name that is remembered.
+    made to equal the manifest that was told last; ``server_name`` is under whose name that is remembered. ``metadata``
+    keeps when and by whom each file was last written in ``metadata.json``, for a site that shows it.
     """
 
     book_id: str
@@ -45,6 +46,7 @@ class HydrateOptions:
     accept_rollback: bool = False
     offline: bool = False
     server_name: str = ""
+    metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class HydrateResult:
     ``offline`` says nothing about the server: the folder is the book as of ``as_of`` (UTC), None in every other mode.
     ``files_from_cache`` are blobs that the shared cache of this machine had. ``previous_manifest_hash`` is what the
     folder equalled before, None if it was no book's or another's. ``target`` is what the folder equals now within the
-    scope, path → digest; what else lies in it is somebody else's.
+    scope, path → digest; what else lies in it is somebody else's. ``metadata_digest`` is of what a site can show of
+    ``metadata.json``, None where that was not asked for.
     """
 
     book_id: str
@@ -76,6 +79,7 @@ class HydrateResult:
     files_from_cache: int = 0
     as_of: str | None = None
     previous_manifest_hash: Digest | None = None
+    metadata_digest: Digest | None = None
     changes: "tuple[Change, ...]" = ()
     target: Mapping[str, Digest] = field(default_factory=dict, repr=False, compare=False)
 
@@ -100,6 +104,7 @@ class HydrateResult:
             "numbering": self.numbering,
             "revision": self.revision,
             "as_of": self.as_of,
+            "metadata_digest": self.metadata_digest,
             "files": [change.to_json() for change in self.changes],
         }
 

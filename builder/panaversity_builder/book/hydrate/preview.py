@@ -10,7 +10,7 @@ from panaversity_builder.blob_cache import BlobCache
 from panaversity_builder.book.hydrate import state as states
 from panaversity_builder.book.hydrate.failures import told
 from panaversity_builder.book.hydrate.folder import Folder
-from panaversity_builder.book.hydrate.glance import Asked
+from panaversity_builder.book.hydrate.glance import Asked, Unchanged, glance_at
 from panaversity_builder.book.hydrate.options import HydrateOptions, HydratePreview
 from panaversity_builder.book.hydrate.place import require_place_for_output
 from panaversity_builder.book.hydrate.planning import Ground, ask, ask_nobody
@@ -23,18 +23,30 @@ from panaversity_fs.core.digest import Digest
 
 
 def plan_hydrate(
-    server: Server, options: HydrateOptions, progress: Progress = SILENT, cache: BlobCache | None = None
+    server: Server,
+    options: HydrateOptions,
+    progress: Progress = SILENT,
+    cache: BlobCache | None = None,
+    *,
+    glance: bool = False,
 ) -> HydratePreview:
-    """What ``hydrate`` would do now, and why it would be full if it would; writes nothing and takes no lock."""
+    """What ``hydrate`` would do now, and why it would be full if it would; writes nothing and takes no lock.
+
+    ``glance`` takes the quick way where there is nothing to do.
+    """
     require_place_for_output(options)
     with told(options.output_dir), contextlib.ExitStack() as opened:
-        folder, state, staged = None, State(), frozenset[Digest]()
+        folder, state, staged, asked = None, State(), frozenset[Digest](), None
         with contextlib.suppress(FileNotFoundError):
             folder = opened.enter_context(Folder.open(options.output_dir))
         if folder is not None and states.exists(folder):
-            state = StateFiles(folder, options.manifest_file).read()
+            files = StateFiles(folder, options.manifest_file)
+            seen = glance_at(server, options, files, folder, progress) if glance else None
+            if isinstance(seen, Unchanged):
+                return _nothing(seen, options)
+            asked, state = seen, files.read()
             staged = Staging(folder).names()
-        ground = ground_for(server, options, state, progress, cache)
+        ground = ground_for(server, options, state, progress, cache, asked)
         return _preview(ground, look(folder, ground, state, options, progress), options, staged, cache)
 
 
@@ -50,6 +62,16 @@ def ground_for(
     if not options.offline:
         return ask(server, options, state, progress, asked)
     return ask_nobody(options, state, cache or BlobCache.at("", 0))
+
+
+def _nothing(seen: Unchanged, options: HydrateOptions) -> HydratePreview:
+    """The preview of a hydrate that has nothing to do."""
+    identity = seen.told.identity
+    return HydratePreview(
+        book_id=options.book_id, manifest_hash=identity.manifest_hash, mode="unchanged", reason="", changes=(),
+        unchanged=seen.glance.files, files_to_download=0, bytes_to_download=0, obstacles=(),
+        output_dir=options.output_dir, numbering=identity.numbering, revision=seen.plan.revision,
+    )  # fmt: skip
 
 
 def _preview(

@@ -4,6 +4,7 @@
     manifest.txt    that manifest's canonical text
     index           every file and folder that is ours, with what it takes to see that it is unchanged
     plan.json       the plan a running or interrupted hydrate works on
+    metadata.json   when and by whom each file was last written, where a site shows it (``written``)
     glance          what a run that has nothing to do goes by (``glance``)
 
 PURE: knows formats; does not open files. Reading raises ``Miss`` for whatever is odd: these files may come from a
@@ -22,7 +23,7 @@ from panaversity_fs.core.paths import path_fault, shown
 
 FORMAT = 1
 MANIFEST_JSON, MANIFEST_TEXT, INDEX, PLAN = "manifest.json", "manifest.txt", "index", "plan.json"
-CHECKPOINTS, GLANCE = "checkpoints.json", "glance"
+CHECKPOINTS, GLANCE, METADATA = "checkpoints.json", "glance", "metadata.json"
 
 
 @dataclass(frozen=True, slots=True)

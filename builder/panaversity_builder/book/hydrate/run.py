@@ -1,7 +1,8 @@
 """Hydrate from beginning to end: the order of steps, and nothing but the order (DESIGN 10, invariants 9 to 11).
 
-    lock → read state → plan → validate → judge the tree → reconcile → plan.json → cache, then fetch → index with
-    what is pending → apply → flush → index, manifest.txt, manifest.json → keep in the cache
+    lock → read state → plan → validate → judge the tree → (metadata) → reconcile → plan.json → cache, then fetch and
+    let the cache keep → index with what is pending → apply → flush → index, manifest.txt, metadata.json,
+    manifest.json → note in the cache
 
 Knows when each step happens and what its failure means to the user; how each is done is in the module of its name.
 """
@@ -28,6 +29,7 @@ from panaversity_builder.book.hydrate.records import (
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
+    METADATA,
     PLAN,
     Index,
     Owned,
@@ -41,6 +43,7 @@ from panaversity_builder.book.hydrate.staging import Staging
 from panaversity_builder.book.hydrate.state import State, StateFiles
 from panaversity_builder.book.hydrate.tree import TreeOnDisk, believable, parents
 from panaversity_builder.book.hydrate.validate import require_room
+from panaversity_builder.book.hydrate.written import last_written, written_digest
 from panaversity_builder.client import Server, Traffic
 from panaversity_builder.durable import sync_filesystem
 from panaversity_builder.progress import Progress
@@ -66,6 +69,7 @@ class Run:
         self.staging = Staging(folder)
         self.sizes: Mapping[Digest, int] = {}
         self.cached = 0
+        self.written: bytes | None = None
 
     def run(self, before: Traffic, asked: Asked | None, glance: bool) -> HydrateResult:
         """Everything from the build state to the result. ``before`` is the traffic until then, ``asked`` an answer
@@ -73,18 +77,20 @@ class Run:
         self.glance = glance
         state = self.files.read()
         ground = ground_for(self.server, self.options, state, self.progress, self.cache, asked)
+        state.entries = None  # told on as the ground's; of a large book two are too many
         if ground.checkpoints is not None:  # first of all: a witness remembers whatever becomes of the rest
             self.files.write(CHECKPOINTS, ground.checkpoints)
         require_manifest_file_apart(self.options, ground.target)
         scene = look(self.folder, ground, state, self.options, self.progress)
         if scene.obstacles:
             raise local_edits(self.options.output_dir, scene.obstacles)
+        self.written = last_written(self.server, self.options, ground, state, self.progress)
         self._tidy_state(state)
         downloaded, folders = set[Digest](), scene.made
         if not scene.idle or state.unfinished:
             downloaded, folders = self._change(ground, scene, state)
         self._remember(ground, scene, state, folders)
-        self._keep(ground, scene, downloaded)
+        self._keep(ground)
         result = self._result(ground, scene, len(downloaded), self.server.traffic.since(before))
         return replace(result, previous_manifest_hash=_known(state, self.options.book_id))
 
@@ -154,21 +160,20 @@ class Run:
             self._refuse_lacking(lacking, scene)  # one that was there was damaged
         else:
             book_id, manifest = self.options.book_id, ground.identity.manifest_hash
-            fetch(self.server, book_id, manifest, wanted, self.staging, self.progress)
+            fetch(self.server, book_id, manifest, wanted, self.staging, self.progress, self._came)
         return set(lacking)
 
-    def _keep(self, ground: Ground, scene: Scene, downloaded: Collection[Digest]) -> None:
-        """Let the cache have what came and what was told; all is done, so nothing of this can fail the run."""
-        if self.cache is None or self.options.offline:
-            return
-        left = set(downloaded)
-        for put in scene.decisions.puts:
-            if put.new in left:
-                left.remove(put.new)
-                with contextlib.suppress(Changed, OSError), self.folder.reading(put.path) as file:
-                    self.cache.put_open(put.new, file)
-        remember(self.options, ground.identity, ground.revision, ground.manifest.text, self.cache)
-        self.cache.settle()
+    def _came(self, digest: Digest) -> None:
+        """Let the cache have a blob that came: verified, and the rest is still on its way."""
+        if self.cache is not None:
+            with contextlib.suppress(Changed, OSError), self.folder.reading(self.staging.name(digest)) as file:
+                self.cache.put_open(digest, file)
+
+    def _keep(self, ground: Ground) -> None:
+        """Let the cache know what was told; all is done, so nothing of this can fail the run."""
+        if self.cache is not None and not self.options.offline:
+            remember(self.options, ground.identity, ground.revision, ground.manifest.text, self.cache)
+            self.cache.settle()
 
     def _pending_index(
         self,
@@ -181,7 +186,7 @@ class Run:
         index = Index(pending=dict(changes), folders=scene.made | set(made))
         aside = set(scene.decisions.aside)  # what somebody made of a file of ours is never taken for our doing
         for path in (*scene.decisions.keep, *(changes.keys() - aside)):
-            if (owned := self._owned(path, scene.tree)) is not None and path in scene.tree.found:
+            if (owned := self._owned(path, scene.tree, state)) is not None and path in scene.tree.found:
                 index.files[path] = owned
         if state.index:
             for path, owned in state.index.files.items():
@@ -189,18 +194,19 @@ class Run:
                     index.files.setdefault(path, owned)
         return index
 
-    def _owned(self, path: str, tree: TreeOnDisk) -> Owned | None:
+    def _owned(self, path: str, tree: TreeOnDisk, state: State) -> Owned | None:
         digest, seen = tree.found[path].digest if path in tree.found else None, tree.signatures.get(path)
         if digest is None or seen is None:
             return None
-        return Owned(digest, seen[0], seen if believable(seen, self.began_ns) else None)
+        owned = Owned(digest, seen[0], seen if believable(seen, self.began_ns) else None)
+        former = state.index.files.get(path) if state.index else None
+        return former if former == owned else owned
 
     def _remember(self, ground: Ground, scene: Scene, state: State, folders: set[str]) -> None:
         index = Index(folders=folders)
-        former = state.index.files if state.index else {}
         for path in scene.decisions.keep:
-            if owned := self._owned(path, scene.tree):
-                index.files[path] = former[path] if former.get(path) == owned else owned
+            if owned := self._owned(path, scene.tree, state):
+                index.files[path] = owned
         for put in scene.decisions.puts:
             index.files[put.path] = Owned(put.new, self.sizes[put.new])
         changed = not scene.idle or state.unfinished
@@ -211,6 +217,7 @@ class Run:
         del data  # a large book's weighs 20 MB
         if ground.manifest.text != state.raw.get(MANIFEST_TEXT):
             self.files.write(MANIFEST_TEXT, ground.manifest.text)
+        self._remember_written(state)
         told = changed or ground.identity != state.identity or ground.revision < state.revision
         if told or MANIFEST_JSON not in state.raw:
             now = self.clock().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -219,6 +226,13 @@ class Run:
         self.files.forget(PLAN)
         if self.glance and not changed and not self.options.offline:
             note(self.files, index, index_digest, scene.tree, ground.target.keys())
+
+    def _remember_written(self, state: State) -> None:
+        """What a site shows is of this manifest or is not there: nobody is told another state's dates."""
+        if self.written is not None and self.written != state.raw.get(METADATA):
+            self.files.write(METADATA, self.written)
+        elif self.written is None and METADATA in state.raw:
+            self.files.forget(METADATA)
 
     def _result(self, ground: Ground, scene: Scene, downloaded: int, spent: Traffic) -> HydrateResult:
         decisions, options = scene.decisions, self.options
@@ -243,6 +257,7 @@ class Run:
             as_of=ground.as_of,
             changes=changes_of(decisions),
             target=ground.target,
+            metadata_digest=written_digest(self.written),
         )
 
 

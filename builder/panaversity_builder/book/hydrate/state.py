@@ -19,6 +19,7 @@ from panaversity_builder.book.hydrate.records import (
     INDEX,
     MANIFEST_JSON,
     MANIFEST_TEXT,
+    METADATA,
     PLAN,
     Identity,
     Index,
@@ -37,7 +38,7 @@ from panaversity_fs.core.paths import shown
 LOCK = "lock"
 LARGEST = {
     MANIFEST_JSON: 1 << 16, MANIFEST_TEXT: 1 << 28, INDEX: 1 << 28, PLAN: 1 << 28, CHECKPOINTS: 1 << 16,
-    GLANCE: 1 << 28,
+    METADATA: 1 << 28, GLANCE: 1 << 28,
 }  # fmt: skip
 """Bytes. A bigger state file is a miss: it is read whole, so its size is bounded first."""
 
@@ -89,6 +90,8 @@ class StateFiles:
         self._read_plan(state)
         with contextlib.suppress(Miss):  # the witness begins anew then, which changes nothing of the tree
             state.checkpoints = self._load(state, CHECKPOINTS)
+        with contextlib.suppress(Miss):  # without it the server is asked again
+            self._load(state, METADATA)
         with self._judging(state, MANIFEST_JSON):
             if (data := self._load(state, MANIFEST_JSON)) is not None:
                 state.as_of, state.revision = parse_told(data)

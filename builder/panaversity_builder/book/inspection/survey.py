@@ -18,6 +18,8 @@ LONGEST: Final = 1024 * 1024
 """Bytes of a text file that are looked at."""
 MOST_NAMES: Final = 200_000
 LESSONS: Final = (".md", ".mdx")
+PROVIDER: Final = "manifestVcs"
+"""The npm package's function that shows when and by whom a lesson was last written."""
 _RULES = IgnoreRules()
 
 
@@ -60,7 +62,7 @@ class Survey:
 def survey(folder: str) -> Survey:
     """Look at a site folder."""
     folder = os.path.abspath(folder)
-    config = next((p for n in CONFIG_NAMES if os.path.isfile(p := os.path.join(folder, n))), None)
+    config = _configuration(folder)
     text = read_site_text(read_text(config) or "") if config else SiteText()
     names = ["docs", *(one.path for one in text.docs if one.path)]
     places = dict.fromkeys(os.path.normpath(os.path.join(folder, name)) for name in names)
@@ -77,6 +79,16 @@ def survey(folder: str) -> Survey:
         tuple(_ignore_lines(folder)),
         tuple(look(place) for place in places if os.path.isdir(place)),
     )
+
+
+def shows_last_written(folder: str) -> bool:
+    """Whether a site's configuration names the provider of last-updated data."""
+    config = _configuration(folder)
+    return config is not None and PROVIDER in (read_text(config) or "")
+
+
+def _configuration(folder: str) -> str | None:
+    return next((p for n in CONFIG_NAMES if os.path.isfile(p := os.path.join(folder, n))), None)
 
 
 def sites_below(folder: str, levels: int = 2) -> list[str]:

@@ -17,6 +17,7 @@ from panaversity_builder.client.seam import (
     BuildPlan,
     ChangesetAnswer,
     Chunks,
+    LastWritten,
     PackMember,
     Scope,
 )
@@ -71,6 +72,10 @@ class ToolServer(Client):
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         """See ``Server.manifest_text``; put together from plans. Raises ``TooLarge`` for a very large book."""
         return self._repeated(lambda: self._manifests.text(book_id, manifest))
+
+    def manifest_metadata(self, book_id: str, manifest: Digest) -> Mapping[str, LastWritten]:  # noqa: ARG002 — the seam's signature
+        """See ``Server.manifest_metadata``. No tool tells it of a whole book: always raises ``NotFound``."""
+        raise NotFound("metadata", book_id, "no MCP tool tells it of a whole book", "Leave out --via tools")
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
