@@ -1,6 +1,7 @@
 // The site of the guide in ../book. Its lessons are not in this folder's history: they are hydrated
 // into book/, which git ignores. Nothing here is fetched from the network while building.
 
+import {guard, incrementalSsg, manifestVcs} from 'learn-app-hooks';
 import {themes} from 'prism-react-renderer';
 import homePage from './plugins/home-page.js';
 import reproducibleOutput from './plugins/reproducible-output.js';
@@ -39,9 +40,13 @@ const config = {
     faster: true,
     // The one v4 flag that rendering in worker threads needs. The others may refuse older books.
     v4: {removeLegacyPostBuildHeadAttribute: true},
+    // The lessons are not in git; when they were last written, and by whom, is known to the book's journal.
+    // Readers see the name before the machine's: `panaversity:ada@laptop` is ada.
+    experimental_vcs: manifestVcs({authors: (agent) => agent.replace(/^panaversity:(.+)@.*$/, '$1')}),
   },
 
   plugins: [
+    guard, // stops a build of content that is missing, half hydrated or altered
     [
       '@docusaurus/plugin-content-docs',
       {
@@ -49,6 +54,8 @@ const config = {
         routeBasePath: '/', // the book's README.md is the home page
         sidebarPath: './sidebars.js',
         numberPrefixParser: keepNumbers,
+        showLastUpdateTime: true,
+        showLastUpdateAuthor: true,
         exclude: [
           // A summary lies beside its lesson and is for whoever wants the short version: an agent,
           // a search, a card. It is not a page. Excluded files can still be imported by a lesson.
@@ -61,9 +68,10 @@ const config = {
         ],
       },
     ],
-    ['@docusaurus/plugin-sitemap', {}],
+    ['@docusaurus/plugin-sitemap', {lastmod: 'date'}],
     homePage,
     reproducibleOutput,
+    incrementalSsg, // renders only the pages that changed; INCREMENTAL_SSG=off|verify for one build
   ],
 
   themes: [['@docusaurus/theme-classic', {customCss: './src/css/custom.css'}]],

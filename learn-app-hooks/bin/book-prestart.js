@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import {main} from '../src/hook/main.js';
+
+process.exitCode = await main('book-prestart', process.argv.slice(2));
