@@ -61,7 +61,7 @@ $(DEVELOPMENT): requirements/dev.txt $(RUNTIME)
 	$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(NODE): package-lock.json package.json $(wildcard examples/*/package.json)
+$(NODE): package-lock.json package.json learn-app-hooks/package.json $(wildcard examples/*/package.json tests/*/package.json)
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null && command -v npm >/dev/null || { \
 	  echo "install: node: Node 20 or newer with npm is not installed. Install it, for example from your distribution" >&2; exit 1; }
 	npm ci --no-audit --no-fund
@@ -90,7 +90,7 @@ watch: $(RUNTIME) $(NODE) ## show the site in a browser and bring every saved le
 serve: $(RUNTIME) ## serve the local store on loopback
 	$(BIN)/panaversity-fs serve --store "$(STORE)" $(ARGS)
 
-.PHONY: test test-full check bench clean
+.PHONY: test test-full check bench clean show-actions
 test: $(DEVELOPMENT) $(NODE) ## run the tests with sampled counts; the seed is printed (SEED=… repeats a run)
 	$(PYTEST) $(PYTEST_ARGS)
 
@@ -102,8 +102,11 @@ check: $(DEVELOPMENT) ## lint, format, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@for folder in $(wildcard github-actions .github); do \
-	  echo "$(BIN)/zizmor --offline $$folder"; $(BIN)/zizmor --offline --quiet "$$folder"; done
+	cd github-actions/step && "$(abspath $(BIN))/mypy" --config-file= --strict .
+	$(BIN)/zizmor --offline --quiet --persona auditor .github github-actions github-actions/examples/*.yml
+
+show-actions: $(DEVELOPMENT) ## show the job summaries of a cold, a delta and an unchanged job
+	PYTHONPATH=tests $(BIN)/python tests/actions/show.py
 
 bench: $(DEVELOPMENT) $(NODE) ## measure: one line a figure
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)

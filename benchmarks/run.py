@@ -19,6 +19,7 @@ from restore import restore_figures
 from scale import scale_figures
 from scene import BIN, ROOT, Scene, data, make_book, scene, site_copy
 from server_figures import server_figures
+from site_figures import site_figures
 
 MIB = 1 << 20
 RUNS = 5
@@ -162,9 +163,14 @@ def network(place: Scene) -> None:
     network_figures(place, report)
 
 
+def site(place: Scene) -> None:
+    """Rendering only what changed, against rendering everything."""
+    site_figures(place, report)
+
+
 FIGURES = {
     "help": start_up, "book": book_figures, "network": network, "large": large_files, "local-build": local_build,
-    "server": server, "restore": restore, "scale": scale,
+    "server": server, "restore": restore, "scale": scale, "site": site,
 }  # fmt: skip
 
 
