@@ -43,6 +43,9 @@ from panaversity_fs.core.digest import Digest, digest_of
 if TYPE_CHECKING:
     from panaversity_builder.book.hydrate.tree import TreeOnDisk
 
+MANY = 5000
+"""Files beyond which the folder is not looked at before the answer is here: looking twice would cost more than that."""
+
 
 class Asked:
     """A plan that is asked for with this manifest known, while the caller looks at the folder.
@@ -110,7 +113,9 @@ def glance_at(
     witness, known = Witness(told.checkpoints, options.book_id, progress), told.identity.manifest_hash
     asked = Asked(known, witness, lambda: witness.plan(server, known, options.scope))
     glance = _noted(files, told)
-    if glance is None or not _untouched(folder, glance) or not _same(asked.plan(), told):
+    if glance is None or (glance.files > MANY and not _same(asked.plan(), told)):
+        return asked
+    if not _untouched(folder, glance) or not _same(asked.plan(), told):
         return asked
     return Unchanged(told, glance, asked.plan(), witness)
 
