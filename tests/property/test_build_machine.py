@@ -44,6 +44,7 @@ class Answer:
 
     manifest_hash: str
     numbering: Numbering | None = Numbering.NUMBER_NAME
+    metadata_digest: str | None = None
 
     def to_json(self):
         return {}
