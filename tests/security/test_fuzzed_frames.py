@@ -218,6 +218,20 @@ def test_S29_odd_requests_are_refused_one_by_one_and_never_smuggle_a_second(serv
     assert len(cases) >= 50
 
 
+def test_S29_a_request_with_two_ends_is_refused_and_what_follows_it_is_never_read(server: LiveServer) -> None:
+    """This side keeps the connection open and sends all in one piece: nothing else may hide a second answer."""
+    address = urlsplit(server.url)
+    data = odd_requests(address.netloc.encode())["a length and chunks"]
+    for _ in range(20):
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
+            connection.sendall(data)
+            answer = b""
+            while piece := connection.recv(1 << 16):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1, answer
+
+
 def test_S29_a_hundred_cut_requests_leave_no_connection_behind(server: LiveServer, tmp_path: Path) -> None:
     rng, pid = random.Random(SEED), server.pid
     host = urlsplit(server.url).netloc.encode()

@@ -48,7 +48,7 @@ class Edge:
             return
         receive = self._patience(receive) if self._patience else receive
         exchange = _Exchange(scope, receive, send, begin(Headers(scope=scope).get(HEADER)))
-        refusal = self._stranger(scope)
+        refusal = self._two_ends(scope) or self._stranger(scope)
         if refusal is not None:
             await refusal(scope, receive, exchange.send)
             return
@@ -61,6 +61,21 @@ class Edge:
             await exchange.refuse(refused)
         except Exception as fault:  # noqa: BLE001 - the outer edge of every route
             await exchange.fail(fault)
+
+    def _two_ends(self, scope: Scope) -> Response | None:
+        """The answer to a request that says twice, and maybe differently, where it ends (RFC 9112, 6.1; S29).
+
+        The connection is closed with it: what another server on the way took for a body must not be read as a request.
+        """
+        headers = Headers(scope=scope)
+        if "transfer-encoding" not in headers or "content-length" not in headers:
+            return None
+        error = InvalidArgument(
+            "request", "Content-Length", "comes with Transfer-Encoding", "Send one of them", name="Content-Length"
+        )
+        response = as_response(error, 400)
+        response.headers["Connection"] = "close"
+        return response
 
     def _stranger(self, scope: Scope) -> Response | None:
         """The answer to a request that was not meant for us: 421 for a foreign Host, 403 for a foreign Origin."""
