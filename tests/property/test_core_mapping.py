@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from panaversity_fs.core.mapping import Numbering, canonical, decode, encode, swap
+from panaversity_fs.core.mapping import Numbering, canonical, decode, encode, legal_source, swap
 
 numberings = st.sampled_from([None, *Numbering])
 PIECES = ["01", "12", "-", "-", "A", "Part", "img", "@", ".", "md", "png", "\u00e9", "1", "x", "\n", "\u0661"]
@@ -51,3 +51,11 @@ def test_every_book_path_has_at_most_one_right_form(book: str, numbering: Number
     else:
         assert decode(right, numbering) == source
         assert canonical(right, numbering) == right
+
+
+@given(st.one_of(books, sources, st.builds("content/{}.md".format, sources)), numberings)
+def test_the_quick_judgement_of_a_legal_place_is_that_of_decoding_and_encoding(
+    book: str, numbering: Numbering | None
+) -> None:
+    source = decode(book, numbering)
+    assert legal_source(book, numbering) == (source if canonical(book, numbering) == book else None)

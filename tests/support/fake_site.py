@@ -3,6 +3,7 @@
 The script copies ``book/`` into ``build/`` and appends a line to ``runs.txt`` beside the site, so tests count runs.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ else:
 """
 )
 DOCUSAURUS = """
-import os, shutil, sys
+import json, os, shutil, sys
 assert sys.argv[1:] == ["build"], sys.argv
 open("../runs.txt", "a").write("run\\n")
+open("../environment.json", "w").write(json.dumps(dict(os.environ)))
 shutil.rmtree("build", ignore_errors=True)
 print("rendering")
 if os.path.exists("book/broken.md"):
@@ -57,6 +59,11 @@ class FakeSite:
         """How often Docusaurus ran."""
         log = self.place / "runs.txt"
         return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def seen_environment(self) -> dict[str, str]:
+        """The environment of the last run."""
+        found: dict[str, str] = json.loads((self.place / "environment.json").read_text())
+        return found
 
     def built(self) -> dict[str, str]:
         """The built files: path → text."""

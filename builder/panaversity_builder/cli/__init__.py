@@ -4,6 +4,7 @@ Commands are imported when they are called, their one-line help stands here, so 
 names and options; decides nothing about books.
 """
 
+import gc
 import importlib
 import itertools
 import os
@@ -35,6 +36,10 @@ COMMANDS = {
 
 COMPLETE = "_PANAVERSITY_COMPLETE"
 """Set by the scripts of ``completion``; click's own convention."""
+
+_OBJECTS = 100_000
+"""New objects between two collections of cyclic garbage: a command over a large book makes millions of values that
+form no cycles, and looking through them again and again costs a fifth of its time (measured at 109,091 files)."""
 
 
 class LazyGroup(click.Group):
@@ -124,4 +129,5 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(panaversity, {}, "panaversity", COMPLETE, instruction))
+    gc.set_threshold(_OBJECTS, 20, 20)
     sys.exit(run(sys.argv[1:], standard_console()))

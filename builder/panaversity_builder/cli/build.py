@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from panaversity_builder.cli import options
 from panaversity_builder.config import Config
@@ -13,6 +14,9 @@ from panaversity_builder.lifecycle import require_phases
 if TYPE_CHECKING:
     from panaversity_builder.book.pipeline import BuildOptions
     from panaversity_builder.cli.doors import Wishes
+
+RENDER_ALL = "INCREMENTAL_SSG"
+"""The variable by which a site's own incremental rendering is left out of one build."""
 
 
 @options.subcommand(
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     click.option("--no-ingest", is_flag=True, help="Leave the book as it is: build it, whatever the source says."),
     options.scope,
     options.on_edit,
+    options.offline,
     options.on_unavailable,
     click.option("--time-limit", "site_time_limit", metavar="SECONDS", help="Stop docusaurus after this long."),
     options.remote_cache,
@@ -58,7 +63,8 @@ def command(
     """The whole loop: author, ingest, plan_build, hydrate, docusaurus.
 
     PHASE is an id or a name. A phase whose inputs are what they were is not run again; a failed build resumes where
-    it stopped. With --no-ingest the book on the server is built as it is.
+    it stopped. With --no-ingest the book on the server is built as it is, with --offline as it was last told. With
+    --full-rebuild incremental-ssg renders every page anew.
     """
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS, HYDRATE
     from panaversity_builder.cli.doors import Wishes, build_options
@@ -66,15 +72,26 @@ def command(
     if full_rebuild:
         rebuild = (*rebuild, HYDRATE.id, DOCUSAURUS.id)
     require_phases(BOOK, [*rebuild, *([until] if until else [])])  # before a server starts or a file is read
+    no_ingest = no_ingest or _asks_for_offline()
     if no_ingest and dry_run:
-        raise click.UsageError("--dry-run says what an ingest would bring; with --no-ingest ask panaversity plan")
+        raise click.UsageError(
+            "--dry-run says what an ingest would bring; with --no-ingest or --offline ask panaversity plan"
+        )
     wishes = Wishes(overwrite, accept_rollback)
     if show_phases:
         return _show_phases(console, config, rebuild, until)
     if dry_run:
         return _dry_run(console, config, rebuild, until, wishes)
-    wanted = build_options(config, os.environ, rebuild, until, ingesting=not no_ingest)
+    environ = {**os.environ, RENDER_ALL: "off"} if full_rebuild else os.environ
+    wanted = build_options(config, environ, rebuild, until, ingesting=not no_ingest)
     return _build(console, config, wanted, wishes, explain=explain)
+
+
+def _asks_for_offline() -> bool:
+    """Whether this very command was told to be offline. A machine whose environment says so still needs --no-ingest:
+    an author's edits must not be left out of a build because of a setting somebody made long ago."""
+    context = click.get_current_context()
+    return context.get_parameter_source("offline") is ParameterSource.COMMANDLINE
 
 
 def _build(console: Console, config: Config, wanted: "BuildOptions", wishes: "Wishes", *, explain: bool) -> int:

@@ -12,6 +12,7 @@ from functools import lru_cache
 ASSET_KINDS = ("img", "slides", "videos", "audio")
 DIRECT = "@"
 """The folder that marks an asset lying directly in its folder; no source folder may bear this name."""
+_IN_DIRECT = f"/{DIRECT}/"
 
 _TABLE = {
     "img": "png jpg jpeg gif webp avif svg ico bmp tif tiff apng heic",
@@ -85,6 +86,24 @@ def decode(book_path: str, numbering: Numbering | None) -> str | None:
     if folders and folders[-1] == DIRECT:
         return "/".join([*_folders(folders[:-1], numbering), name])
     return "/".join([*_folders(folders, numbering), kind, name])
+
+
+def legal_source(book_path: str, numbering: Numbering | None) -> str | None:
+    """The source path of a book path that is kept where it says; None for one that decoding and encoding move.
+
+    Most paths of a book are lessons whose folders keep their names: those are seen at a glance, because a book of a
+    hundred thousand is judged whole on every plan.
+    """
+    if (
+        numbering is not Numbering.NAME_NUMBER
+        and book_path.startswith("content/")
+        and book_path.endswith(".md")
+        and _IN_DIRECT not in book_path
+        and not book_path.endswith("/.md")
+    ):
+        return book_path[len("content/") :]
+    source = decode(book_path, numbering)
+    return source if source is not None and encode(source, numbering) == book_path else None
 
 
 def canonical(book_path: str, numbering: Numbering | None) -> str | None:

@@ -1,6 +1,7 @@
 """What a command does when its server cannot be reached, and a build that leaves the book as it is."""
 
 import io
+import shutil
 
 import pytest
 
@@ -71,3 +72,24 @@ def test_no_ingest_has_no_dry_run(tmp_path):
     done = BuildDesk(tmp_path).run("build", "--no-ingest", "--dry-run")
     assert done.status == 2
     assert "panaversity plan" in done.err
+
+
+def test_an_offline_build_asks_nobody_and_builds_the_book_as_it_was_last_told(tmp_path):
+    desk = BuildDesk(tmp_path)
+    assert desk.run("build").status == 0
+    before, asked = desk.site.built(), desk.server.traffic.requests
+    desk.write("README.md", "# Changed")
+    shutil.rmtree(tmp_path / "site" / "book")
+    offline = desk.run("build", "--offline")
+    assert (offline.status, desk.site.built(), desk.server.traffic.requests) == (0, before, asked), offline.err
+    assert desk.run("build", "--no-ingest", PANAVERSITY_OFFLINE="1").status == 0
+    assert desk.run("build", "--offline", "--dry-run").status == 2
+
+
+def test_a_full_rebuild_has_every_page_rendered(tmp_path):
+    desk = BuildDesk(tmp_path)
+    assert desk.run("build").status == 0
+    assert "INCREMENTAL_SSG" not in desk.site.seen_environment()
+    assert desk.run("build", "--full-rebuild").status == 0
+    assert desk.site.seen_environment()["INCREMENTAL_SSG"] == "off"
+    assert "unchanged" in desk.run("build").out  # it is no input: what was built is what anybody would build

@@ -43,7 +43,7 @@ from panaversity_fs.core.digest import Digest, digest_of
 if TYPE_CHECKING:
     from panaversity_builder.book.hydrate.tree import TreeOnDisk
 
-MANY = 5000
+MANY = 20_000
 """Files beyond which the folder is not looked at before the answer is here: looking twice would cost more than that."""
 
 

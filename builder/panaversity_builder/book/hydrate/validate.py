@@ -11,7 +11,7 @@ from panaversity_builder.client import BuildPlan, Scope
 from panaversity_fs.core.digest import Digest, digest_of, is_digest, short
 from panaversity_fs.core.errors import HashMismatch, InvalidPath, NoSpace
 from panaversity_fs.core.manifest import Entries, parse, render
-from panaversity_fs.core.mapping import Numbering, decode, encode
+from panaversity_fs.core.mapping import Numbering, legal_source
 from panaversity_fs.core.paths import NameIndex, clearly_distinct, path_fault, shown
 
 SPARE = 0.05
@@ -107,10 +107,10 @@ def tree_of(entries: Entries, numbering: Numbering | None, tree: Tree, scope: Sc
 def _source_of(book_path: str, numbering: Numbering | None) -> str:
     if fault := path_fault(book_path):
         raise _unsafe(book_path, fault)
-    source = decode(book_path, numbering)
-    if source is None or encode(source, numbering) != book_path:
+    source = legal_source(book_path, numbering)
+    if source is None:
         raise _unsafe(book_path, "has no place in a book of this numbering")
-    if fault := path_fault(source):
+    if numbering is Numbering.NAME_NUMBER and (fault := path_fault(source)):  # else its segments are the book path's
         raise _unsafe(source, fault)
     return source
 
