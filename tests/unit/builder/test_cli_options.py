@@ -209,6 +209,7 @@ ROWS = [
     ("build --rebuild 5 --explain", 0, "docusaurus: rebuild requested"),
     ("build --full-rebuild", 0, "docusaurus: rebuild requested"),
     ("build --no-ingest --on-unavailable fail --until hydrate", 0, "done up to hydrate"),
+    ("build --offline --until hydrate", 0, "offline, no file changed"),
     ("build --max-deletes many", 15, "--max-deletes"),
     ("build --overwrite --until ingest", 0, "1 updated"),
     ("build --accept-rollback --until ingest", 0, "done up to ingest"),
