@@ -4,7 +4,6 @@ Order (RELIABILITY 3): foresee → publish bytes → lock → decide again → e
 audit, chain head, promise of the manifest, idempotency record → commit. No bulk I/O happens inside the transaction.
 """
 
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -23,7 +22,7 @@ from panaversity_fs.library.deciding import CREATE, Decision, Refused, decide
 from panaversity_fs.library.lives import incarnation_to_write, life_for
 from panaversity_fs.library.observing import reported
 from panaversity_fs.library.overlays import Overlay, judge_namespace, load_overlay
-from panaversity_fs.library.presence import Found, require_blobs
+from panaversity_fs.library.presence import Found, Readable, require_blobs
 from panaversity_fs.library.quotas import require_room
 from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView, empty_view
@@ -110,8 +109,9 @@ class Commit:
                     return None
                 expected = decision.view.manifest_hash
                 await self._staging.store_under_lock(connection, expected, decision.view.text)
-            readable = view.sizes if own is None else ChainMap(own.sizes, view.sizes)
-            found = await require_blobs(connection, self._staging, readable, decision, self._changeset.operation)
+            found = await require_blobs(
+                connection, self._staging, Readable(view, own), decision, self._changeset.operation
+            )
             await require_room(self._context, connection, self._staging, self._changeset, book, decision, found)
             result, named = await self._write(connection, book, found, decision, expected)
         self._staging.committed(named)

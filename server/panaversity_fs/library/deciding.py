@@ -77,10 +77,7 @@ def decide(
     decision = Decision(tuple(verdicts), schema, numbering, changed, view)
     if not decision.changes:
         return decision
-    return Decision(
-        tuple(verdicts), schema, numbering, changed,
-        BookView(view.incarnation, revision, numbering, after.entries, names),
-    )  # fmt: skip
+    return Decision(tuple(verdicts), schema, numbering, changed, after.with_names(names))
 
 
 def _decide_overlay(

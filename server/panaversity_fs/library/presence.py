@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import BlobsMissing, InvalidArgument
 from panaversity_fs.library.deciding import Decision, written
+from panaversity_fs.library.overlays import Overlay
 from panaversity_fs.library.staging import Staging
+from panaversity_fs.library.views import BookView
 from panaversity_fs.store.blob_rows import BlobRow, find_blobs, find_pins
 from panaversity_fs.store.blobs import BlobKey, Stored
 from panaversity_fs.store.database import Connection
@@ -14,6 +16,20 @@ from panaversity_fs.store.database import Connection
 Found = dict[Digest, BlobRow]
 """The row of every blob a commit names; one it is about to get has the state ``ABSENT``."""
 ABSENT = "absent"
+
+
+class Readable:
+    """The digests a caller may read in a book already: the base's and the own overlay's.
+
+    Gathered when the first is asked for, which a write that brings its bytes never does: in a book of ten thousand
+    lessons that would cost more than the write.
+    """
+
+    def __init__(self, view: BookView, own: Overlay | None) -> None:
+        self._view, self._own = view, own
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._view.sizes or (self._own is not None and digest in self._own.sizes)
 
 
 async def staged(connection: Connection, staging: Staging, digests: Collection[Digest]) -> Found:

@@ -42,12 +42,14 @@ class BookView:
         numbering: Numbering | None,
         entries: Mapping[str, Held],
         names: NameIndex | None = None,
+        digests: dict[str, Digest] | None = None,
     ) -> None:
         self.incarnation = incarnation
         self.revision = revision
         self.numbering = numbering
         self.entries = entries
         self._names = names
+        self._digests = digests
 
     @cached_property
     def text(self) -> bytes:
@@ -58,9 +60,12 @@ class BookView:
     def manifest_hash(self) -> Digest:
         return digest_of(self.text)
 
-    @cached_property
+    @property
     def digests_by_path(self) -> dict[str, Digest]:
-        return {path: held.digest for path, held in self.entries.items()}
+        """Read it only: views that follow begin from it."""
+        if self._digests is None:
+            self._digests = {path: held.digest for path, held in self.entries.items()}
+        return self._digests
 
     @cached_property
     def sizes(self) -> dict[Digest, int]:
@@ -83,12 +88,26 @@ class BookView:
     ) -> "BookView":
         """The view that follows when these paths hold that."""
         entries = dict(self.entries)
+        digests = None if self._digests is None else dict(self._digests)  # copying costs a tenth of making
         for path, held in changes:
             if held is None:
                 entries.pop(path, None)
             else:
                 entries[path] = held
-        return BookView(self.incarnation, revision, numbering, entries, names)
+            if digests is not None:
+                _set(digests, path, None if held is None else held.digest)
+        return BookView(self.incarnation, revision, numbering, entries, names, digests)
+
+    def with_names(self, names: NameIndex) -> "BookView":
+        """The same view, its source paths known."""
+        return BookView(self.incarnation, self.revision, self.numbering, self.entries, names, self._digests)
+
+
+def _set(digests: dict[str, Digest], path: str, digest: Digest | None) -> None:
+    if digest is None:
+        digests.pop(path, None)
+    else:
+        digests[path] = digest
 
 
 def source_of(path: str, numbering: Numbering | None) -> str:

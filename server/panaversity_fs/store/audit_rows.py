@@ -4,7 +4,7 @@ Turns rows into ``core.audit`` entries and back without losing a bit of what was
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +17,13 @@ from panaversity_fs.core.paths import BASE
 from panaversity_fs.core.pruning import Hole
 from panaversity_fs.store.audit_holes import count_holes, hole_hashes, read_holes
 from panaversity_fs.store.tables import audit_log
+from panaversity_fs.store.upsert import values_of
 
 
 async def append(connection: AsyncConnection, entries: Iterable[tuple[AuditEntry, Digest]]) -> None:
     """Insert entries with their entry hashes."""
     rows = [
-        asdict(entry) | {"timestamp": datetime.fromisoformat(entry.timestamp), "entry_hash": digest}
+        values_of(entry) | {"timestamp": datetime.fromisoformat(entry.timestamp), "entry_hash": digest}
         for entry, digest in entries
     ]
     if rows:

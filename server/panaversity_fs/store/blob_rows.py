@@ -1,7 +1,7 @@
 """Rows of ``blobs`` (bytes some commit named) and ``uploads`` (pins of bytes no commit has named yet, D18)."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.store.blobs import BlobKey, Stored
 from panaversity_fs.store.tables import blobs, uploads
-from panaversity_fs.store.upsert import upsert
+from panaversity_fs.store.upsert import upsert, values_of
 
 _IN_LIMIT = 500
 """Digests a query names at once; databases bound the number of parameters."""
@@ -56,7 +56,7 @@ async def find_blobs(
 
 async def save_blobs(connection: AsyncConnection, rows: Iterable[BlobRow]) -> None:
     """Insert the rows or bring them to these values: naming a blob revives it."""
-    await upsert(connection, blobs, [asdict(row) for row in rows])
+    await upsert(connection, blobs, [values_of(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

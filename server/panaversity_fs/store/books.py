@@ -1,7 +1,7 @@
 """Rows of ``books``: which books there are, and the one row whose lock serialises a book's changes (D5)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.merkle import Edge
 from panaversity_fs.core.schema import Schema
 from panaversity_fs.store.tables import books
-from panaversity_fs.store.upsert import upsert
+from panaversity_fs.store.upsert import upsert, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +60,4 @@ async def all_books(connection: AsyncConnection) -> list[BookRow]:
 
 async def save_book(connection: AsyncConnection, book: BookRow) -> None:
     """Insert the book or bring its row to these values."""
-    await upsert(connection, books, [asdict(book) | {"chain_edge": " ".join(book.chain_edge)}])
+    await upsert(connection, books, [values_of(book) | {"chain_edge": " ".join(book.chain_edge)}])

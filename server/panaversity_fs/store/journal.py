@@ -5,7 +5,7 @@ back unsorted: who needs an order sorts by bytes, since databases disagree about
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.paths import BASE
 from panaversity_fs.store.tables import file_journal
-from panaversity_fs.store.upsert import upsert
+from panaversity_fs.store.upsert import upsert, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ async def is_named(connection: AsyncConnection, book_id: str, user_id: str, dige
 async def record(connection: AsyncConnection, rows: Sequence[JournalRow]) -> None:
     """Write the rows, tombstones first, so that a name is free before its next bearer takes it."""
     for deleted in (True, False):
-        await upsert(connection, file_journal, [asdict(row) for row in rows if row.deleted is deleted])
+        await upsert(connection, file_journal, [values_of(row) for row in rows if row.deleted is deleted])
 
 
 async def totals(connection: AsyncConnection) -> dict[str, tuple[int, int]]:
