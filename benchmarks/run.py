@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from env_figures import env_figures
 from figures import Report
 from measure import CommandFailed, Run, disk_of, median, peak_of, repeat, reset_peak, resident_of, run, run_with_memory
 from network import network_figures
@@ -163,6 +164,11 @@ def network(place: Scene) -> None:
     network_figures(place, report)
 
 
+def env(place: Scene) -> None:
+    """Container environments on buildah."""
+    env_figures(place, report)
+
+
 def site(place: Scene) -> None:
     """Rendering only what changed, against rendering everything."""
     site_figures(place, report)
@@ -170,7 +176,7 @@ def site(place: Scene) -> None:
 
 FIGURES = {
     "help": start_up, "book": book_figures, "network": network, "large": large_files, "local-build": local_build,
-    "server": server, "restore": restore, "scale": scale, "site": site,
+    "server": server, "restore": restore, "scale": scale, "site": site, "env": env,
 }  # fmt: skip
 
 

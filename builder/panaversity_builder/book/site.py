@@ -35,7 +35,8 @@ class Site:
 
     ``environ`` is what the build sees; ``time_limit`` is in seconds, None for no limit. ``variables`` are names of
     environment variables that count, ``files`` paths that count and ``generated`` paths that do not, both relative to
-    the folder. ``source`` is the author's docs folder, which reaches the site through the book alone.
+    the folder. ``source`` is the author's docs folder, which reaches the site through the book alone. ``within`` are
+    the words that let a program run elsewhere (in a container); ``environment`` is the identity of that place.
     """
 
     folder: str
@@ -46,6 +47,8 @@ class Site:
     files: tuple[str, ...] = ()
     generated: tuple[str, ...] = ()
     source: str | None = None
+    within: tuple[str, ...] = ()
+    environment: str | None = None
 
     @property
     def built(self) -> str:
@@ -81,7 +84,9 @@ def docusaurus_entry(site: Site) -> str:
 
 
 def node_command(site: Site) -> str:
-    """The path of Node. Raises ``PhaseFailed`` when there is none."""
+    """The path of Node; its name where it is looked up elsewhere. Raises ``PhaseFailed`` when there is none."""
+    if site.within:
+        return "node"
     node = shutil.which("node", path=site.environ.get("PATH", os.defpath))
     if node is None:
         raise PhaseFailed("build", "node", "is not on the PATH", "Install Node 20 or newer", phase="5")
@@ -93,7 +98,7 @@ def node_version(site: Site) -> str:
     node = node_command(site)
     try:
         answer = subprocess.run(  # noqa: S603 — found on the PATH, no shell, fixed argument
-            [node, "--version"],
+            [*site.within, node, "--version"],
             cwd=site.folder,  # version managers choose by folder
             env=dict(site.environ),
             capture_output=True,
@@ -113,7 +118,7 @@ def build_site(site: Site, log: str, lock: int | None = None) -> None:
     ``lock`` is a descriptor the build holds too: if we are killed outright, the site stays locked until it ends.
     Raises ``PhaseFailed`` with the exit status and the end of the log, also when the time limit is over.
     """
-    command = [node_command(site), docusaurus_entry(site), "build"]
+    command = [*site.within, node_command(site), docusaurus_entry(site), "build"]
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with open(log, "wb") as file:
         status = _run(command, site, file.fileno(), () if lock is None else (lock,))

@@ -68,6 +68,7 @@ def site_inputs(site: Site, builder_version: str) -> SiteInputs:
         "docusaurus": _docusaurus_version(site),
         "node": node_version(site),
         "builder": builder_version,
+        **({"environment": site.environment} if site.environment else {}),
         **_variables(site, sources),
     }
     return SiteInputs(values, sources.marks)

@@ -24,6 +24,7 @@ COMMANDS = {
     "hydrate": "Make the docs folder of a site equal a book.",
     "build": "The whole loop: ingest, hydrate, docusaurus build.",
     "watch": "Ingest and hydrate whenever the source changes.",
+    "env": "Build and use the container environment a book is built in.",
     "manifest": "Show and compare manifests.",
     "report": "Show what the last run did; compare two runs.",
     "init": "Write book.toml for an existing Docusaurus site.",

@@ -1,6 +1,7 @@
 """``panaversity build``: the whole loop, phase by phase. Parses, calls, shows."""
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +43,7 @@ RENDER_ALL = "INCREMENTAL_SSG"
     options.on_edit,
     options.offline,
     options.on_unavailable,
+    click.option("--env", "environment", metavar="NAME", help="Build the site in this container environment."),
     click.option("--time-limit", "site_time_limit", metavar="SECONDS", help="Stop docusaurus after this long."),
     options.remote_cache,
     options.metrics_file,
@@ -59,6 +61,7 @@ def command(
     overwrite: bool,
     accept_rollback: bool,
     no_ingest: bool,
+    environment: str | None,
 ) -> int:
     """The whole loop: author, ingest, plan_build, hydrate, docusaurus.
 
@@ -78,12 +81,17 @@ def command(
             "--dry-run says what an ingest would bring; with --no-ingest or --offline ask panaversity plan"
         )
     wishes = Wishes(overwrite, accept_rollback)
-    if show_phases:
-        return _show_phases(console, config, rebuild, until)
-    if dry_run:
-        return _dry_run(console, config, rebuild, until, wishes)
     environ = {**os.environ, RENDER_ALL: "off"} if full_rebuild else os.environ
     wanted = build_options(config, environ, rebuild, until, ingesting=not no_ingest)
+    if environment is not None:
+        from panaversity_builder.cli.env.within import site_within
+
+        ahead = show_phases or dry_run
+        wanted = replace(wanted, site=site_within(console, config, wanted.site, environment, building=not ahead))
+    if show_phases:
+        return _show_phases(console, config, wanted)
+    if dry_run:
+        return _dry_run(console, config, wanted, wishes)
     return _build(console, config, wanted, wishes, explain=explain)
 
 
@@ -117,14 +125,12 @@ def _build(console: Console, config: Config, wanted: "BuildOptions", wishes: "Wi
     return 0
 
 
-def _show_phases(console: Console, config: Config, rebuild: tuple[str, ...], until: str | None) -> int:
+def _show_phases(console: Console, config: Config, wanted: "BuildOptions") -> int:
     from panaversity_builder.book.foresight import as_it_is, kept_sites
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS
-    from panaversity_builder.cli.doors import build_options
     from panaversity_builder.console.phases import phase_rows, phase_table
     from panaversity_builder.engine import utc_now
 
-    wanted = build_options(config, os.environ, rebuild, until)
     sizes = {DOCUSAURUS.id: sum(kept.size for kept in kept_sites(wanted))}
     rows = phase_rows(as_it_is(wanted, config.manifest_file, console.progress), sizes, utc_now())
     if console.manner.format == "text":
@@ -134,15 +140,13 @@ def _show_phases(console: Console, config: Config, rebuild: tuple[str, ...], unt
     return 0
 
 
-def _dry_run(console: Console, config: Config, rebuild: tuple[str, ...], until: str | None, wishes: "Wishes") -> int:
+def _dry_run(console: Console, config: Config, wanted: "BuildOptions", wishes: "Wishes") -> int:
     from panaversity_builder.book.foresight import foresee
     from panaversity_builder.book.pipeline import BOOK, HYDRATE
     from panaversity_builder.cli.ahead import asked, outlook
-    from panaversity_builder.cli.doors import build_options
     from panaversity_builder.console.phases import forecast_lines, forecast_rows
 
-    wanted = build_options(config, os.environ, rebuild, until)
-    full = HYDRATE.id in require_phases(BOOK, rebuild)
+    full = HYDRATE.id in require_phases(BOOK, wanted.rebuild)
     with asked(config, console) as server:
         ahead = outlook(server, config, console.progress, wishes, full_rebuild=full)
         rows = forecast_rows(foresee(wanted, ahead, console.progress))

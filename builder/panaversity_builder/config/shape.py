@@ -44,6 +44,8 @@ class Config:
     site_files: tuple[str, ...] = ()
     site_generated: tuple[str, ...] = ()
     site_time_limit: float | None = None
+    env_backend: str = "auto"
+    env_storage: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property

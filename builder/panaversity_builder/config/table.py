@@ -51,4 +51,6 @@ SETTINGS = (
     Setting("site_files", "PANAVERSITY_SITE_FILES", values.paths),
     Setting("site_generated", "PANAVERSITY_SITE_GENERATED", values.paths),
     Setting("site_time_limit", "PANAVERSITY_SITE_TIME_LIMIT", values.seconds),
+    Setting("env_backend", "PANAVERSITY_ENV_BACKEND", values.one_of("auto", "buildah", "podman", "docker")),
+    Setting("env_storage", "PANAVERSITY_ENV_STORAGE", values.storage),
 )

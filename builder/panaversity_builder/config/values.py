@@ -3,6 +3,7 @@
 Every reader answers the value or raises ``ValueError`` saying what is wrong. Pure; knows no origin.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,15 @@ def switch(value: Any) -> bool:
     if word not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
         raise ValueError("is neither true nor false")
     return word in ("true", "1", "yes", "on")
+
+
+def storage(value: Any) -> str:
+    """Where images of environments are kept: an absolute folder, or ``system`` for the program's own place."""
+    word = text(value)
+    folder = os.path.expanduser(word)
+    if word != "system" and not os.path.isabs(folder):
+        raise ValueError("is neither an absolute folder nor the word system")
+    return word if word == "system" else os.path.normpath(folder)
 
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

@@ -1,0 +1,1 @@
+"""What makes, keeps and runs images: one port and its adapters."""
