@@ -96,7 +96,7 @@ def _bring(work: "_Work", url: str, commit: str, ref: str | None) -> None:
             work.do("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *way)
             work.do("cat-file", "-e", f"{commit}^{{commit}}")
         except GitFailed:
-            if i + 1 == len(ways):
+            if i + 1 == len(ways) or time.monotonic() >= work.end:
                 raise
         else:
             return
