@@ -8,6 +8,7 @@ Knows only values. Does not know books, containers, disks or clocks, nor how pha
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,9 @@ from panaversity_fs.core.errors import PhaseUnknown
 
 KEY_VERSION = 1
 """Version of the key function itself: a change to how keys are made gives every phase another key."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of git, which is told as short as a digest."""
 
 Inputs = Mapping[str, str]
 """What goes into a phase, by the name a person knows it under. A value that was not read never becomes an input."""
@@ -183,7 +187,7 @@ def changed_inputs(old: KeyDocument, new: KeyDocument, particulars: Particulars 
 def _shown(value: str | None) -> str:
     if value is None:
         return "none"
-    return short(value) if is_digest(value) else value
+    return short(value) if is_digest(value) or _COMMIT.fullmatch(value) else value
 
 
 def require_phases(lifecycle: Lifecycle, given: Iterable[str], operation: str = "build") -> frozenset[str]:
