@@ -90,12 +90,19 @@ watch: $(RUNTIME) $(NODE) ## show the site in a browser and bring every saved le
 serve: $(RUNTIME) ## serve the local store on loopback
 	$(BIN)/panaversity-fs serve --store "$(STORE)" $(ARGS)
 
-.PHONY: test test-full check bench clean show-actions
+.PHONY: test test-full test-cloud check bench clean show-actions
 test: $(DEVELOPMENT) $(NODE) ## run the tests with sampled counts; the seed is printed (SEED=… repeats a run)
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-full: $(DEVELOPMENT) $(NODE) ## run the tests with exhaustive counts
 	PANAVERSITY_TEST_FULL=1 $(PYTEST) --timeout=1800 $(PYTEST_ARGS)
+
+# Real servers are started by the tests; TEST_DATABASE_URL names a PostgreSQL of yours instead.
+CLOUD_TESTS ?= tests/unit/library tests/unit/store tests/property tests/contract tests/integration \
+  tests/faults/test_interleavings.py tests/faults/test_library_faults.py tests/faults/test_gc_races.py \
+  tests/faults/test_site_cache_races.py tests/faults/test_postgres_chaos.py tests/security/test_hostile_arguments.py
+test-cloud: $(DEVELOPMENT) $(NODE) ## run the tests of the server over PostgreSQL and an object store
+	PANAVERSITY_TEST_STACK=cloud $(PYTEST) --timeout=900 $(PYTEST_ARGS) $(CLOUD_TESTS)
 
 check: $(DEVELOPMENT) ## lint, format, types and import rules
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cloud import cloud_figures
 from env_figures import env_figures
 from figures import Report
 from measure import CommandFailed, Run, disk_of, median, peak_of, repeat, reset_peak, resident_of, run, run_with_memory
@@ -174,9 +175,14 @@ def site(place: Scene) -> None:
     site_figures(place, report)
 
 
+def cloud(place: Scene) -> None:
+    """PostgreSQL and S3 beside SQLite and a folder."""
+    cloud_figures(place, report)
+
+
 FIGURES = {
     "help": start_up, "book": book_figures, "network": network, "large": large_files, "local-build": local_build,
-    "server": server, "restore": restore, "scale": scale, "site": site, "env": env,
+    "server": server, "restore": restore, "scale": scale, "site": site, "env": env, "cloud": cloud,
 }  # fmt: skip
 
 

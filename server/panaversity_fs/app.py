@@ -18,6 +18,7 @@ from panaversity_fs.api.server import http_app
 from panaversity_fs.api.service import Service
 from panaversity_fs.config import Settings
 from panaversity_fs.library import Library, Quotas, SitePolicy, open_library
+from panaversity_fs.library.storage import blobs_of
 from panaversity_fs.metrics import Metrics
 from panaversity_fs.version import VERSION
 
@@ -32,6 +33,7 @@ def build_service(settings: Settings, instance: str) -> Service:
             settings.database_url, settings.storage_root, read_only=settings.refuses_writes, observer=metrics,
             site_policy=SitePolicy(settings.site_cache_bytes, timedelta(days=settings.site_cache_days)),
             quotas=Quotas(settings.limit_book_bytes, settings.limit_book_files, settings.limit_books),
+            blobs=blobs_of(settings),
         )  # fmt: skip
 
     return Service(
@@ -42,6 +44,7 @@ def build_service(settings: Settings, instance: str) -> Service:
         public_url=settings.public_url,
         metrics=metrics,
         archive_seconds=settings.archive_seconds,
+        presign=settings.s3_presign,
     )
 
 

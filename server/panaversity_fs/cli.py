@@ -11,13 +11,16 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from panaversity_fs.cli_audit import audit
 from panaversity_fs.cli_care import COMMANDS
 from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
+
+if TYPE_CHECKING:
+    from panaversity_fs.config import Settings
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -53,6 +56,15 @@ def cli() -> None:
 @click.option("--stdio", is_flag=True, help="Speak MCP on stdin and stdout instead of HTTP.")
 @click.option("--until-unused", is_flag=True, help="Leave when no command uses the store any more (with --store).")
 @click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    envvar="PANAVERSITY_SERVER_WORKERS",
+    show_envvar=True,
+    help="Serve with so many processes (PostgreSQL only).",
+)
+@click.option("--socket", type=int, hidden=True, help="Serve on this listening socket: one of several workers.")
+@click.option(
     "--log-format", type=click.Choice(["text", "json"]), help="How to log to stderr [text on a terminal, else json]."
 )
 def serve(
@@ -61,11 +73,16 @@ def serve(
     store: str | None,
     stdio: bool,
     until_unused: bool,
+    workers: int,
+    socket: int | None,
     log_format: Literal["text", "json"] | None,
-) -> None:
+) -> int:
     """Serve books over HTTP (MCP at /mcp) or stdio until told to stop."""
     if until_unused and (store is None or stdio):
         raise click.UsageError("--until-unused goes with --store and without --stdio")
+    several = workers > 1 and socket is None
+    if several and (store is not None or stdio):
+        raise click.UsageError("--workers goes without --store and --stdio")
     folder = _absolute(store)
     # Read by the framework at its import: its own log handlers, and a .env of the folder we happen to be started in.
     os.environ.update(FASTMCP_LOG_ENABLED="false", FASTMCP_ENV_FILE=os.devnull)
@@ -76,11 +93,20 @@ def serve(
 
     configure_logging(log_format, talkative=not stdio)
     settings = Settings.read(os.environ, store=folder, host=host, port=port)
-    how = process.Serving(settings, secrets.token_hex(8), folder, until_unused)
+    how = process.Serving(settings, secrets.token_hex(8), folder, until_unused, socket)
+    if several:
+        return _serve_with(workers, settings, {"--host": host, "--port": port, "--log-format": log_format})
     if stdio:
         process.run_stdio(how)
     else:
         process.run_http(how)
+    return 0
+
+
+def _serve_with(workers: int, settings: "Settings", flags: dict[str, str | int | None]) -> int:
+    from panaversity_fs.workers import run_workers
+
+    return run_workers(settings, workers, [f"{name}={value}" for name, value in flags.items() if value is not None])
 
 
 @contextmanager
@@ -96,15 +122,22 @@ def _importing() -> Iterator[None]:
 
 @cli.command()
 @_STORE
-def migrate(store: str | None) -> None:
+@click.option("--print-roles", is_flag=True, help="Only print the SQL of a PostgreSQL role for servers.")
+def migrate(store: str | None, print_roles: bool) -> None:
     """Bring the database to this version's tables and leave."""
+    if print_roles:
+        from panaversity_fs.store.roles import server_role_sql
+
+        click.echo(server_role_sql(), nl=False)
+        return
     from panaversity_fs.config import Settings
     from panaversity_fs.library import open_library
+    from panaversity_fs.library.storage import blobs_of
 
     settings = Settings.read(os.environ, store=_absolute(store))
 
     async def run() -> None:
-        async with open_library(settings.database_url, settings.storage_root):
+        async with open_library(settings.database_url, settings.storage_root, blobs=blobs_of(settings)):
             click.echo("migrate: the database is up to date", err=True)
 
     asyncio.run(run())

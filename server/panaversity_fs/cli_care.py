@@ -60,6 +60,7 @@ def open_store(
     """The library that flag and environment name, opened when it is entered. Raises ``ConfigInvalid``."""
     from panaversity_fs.config import Settings
     from panaversity_fs.library import SitePolicy, open_library
+    from panaversity_fs.library.storage import blobs_of
 
     folder = None if store is None else os.path.abspath(store)
     if folder is not None and not os.path.isdir(folder):
@@ -71,6 +72,7 @@ def open_store(
     return open_library(
         settings.database_url, settings.storage_root, read_only=read_only, rebuilding=rebuilding,
         site_policy=SitePolicy(settings.site_cache_bytes, timedelta(days=settings.site_cache_days)),
+        blobs=blobs_of(settings, read_only=read_only),
     )  # fmt: skip
 
 

@@ -5,22 +5,22 @@ Knows variable names, defaults and what a wrong value is told; does not read ``o
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
+from panaversity_fs.database_url import judge as judge_database
 
-_LATER = {
-    "PANAVERSITY_S3_": "object storage comes in a later version",
-}
+_S3 = "PANAVERSITY_S3_"
 _AUTH = "PANAVERSITY_AUTH_"
 GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """What a token may be signed with at all. No HS*: with a published key set everybody knows the secret (S10)."""
-_IGNORED_WITH_STORE = ("DATABASE_URL", "PANAVERSITY_STORAGE_", "PANAVERSITY_S3_")
+_IGNORED_WITH_STORE = ("DATABASE_URL", "PANAVERSITY_STORAGE_", _S3)
 
 
 class GithubRule(BaseModel):
@@ -41,6 +41,15 @@ class Settings(BaseModel):
     database_url: Annotated[str, Field(alias="DATABASE_URL")] = "sqlite+aiosqlite:///./panaversity_fs.db"
     storage_backend: Annotated[str, Field(alias="PANAVERSITY_STORAGE_BACKEND")] = "fs"
     storage_root: Annotated[str, Field(alias="PANAVERSITY_STORAGE_ROOT")] = "./panaversity_store"
+    s3_bucket: Annotated[str | None, Field(alias="PANAVERSITY_S3_BUCKET")] = None
+    s3_endpoint: Annotated[str | None, Field(alias="PANAVERSITY_S3_ENDPOINT")] = None
+    s3_region: Annotated[str, Field(alias="PANAVERSITY_S3_REGION", pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    s3_access_key_id: Annotated[str | None, Field(alias="PANAVERSITY_S3_ACCESS_KEY_ID")] = None
+    s3_secret_access_key: Annotated[SecretStr | None, Field(alias="PANAVERSITY_S3_SECRET_ACCESS_KEY")] = None
+    s3_prefix: Annotated[str, Field(alias="PANAVERSITY_S3_PREFIX")] = ""
+    s3_conditional: Annotated[Literal["require", "lock"], Field(alias="PANAVERSITY_S3_CONDITIONAL")] = "require"
+    s3_allow_http: Annotated[bool, Field(alias="PANAVERSITY_S3_ALLOW_HTTP")] = False
+    s3_presign: Annotated[int, Field(alias="PANAVERSITY_S3_PRESIGN", ge=0)] = 0
     host: Annotated[str, Field(alias="PANAVERSITY_SERVER_HOST")] = "127.0.0.1"
     port: Annotated[int, Field(alias="PANAVERSITY_SERVER_PORT", ge=0, le=65535)] = 8000
     public_url: Annotated[str | None, Field(alias="PANAVERSITY_PUBLIC_URL")] = None
@@ -79,19 +88,29 @@ class Settings(BaseModel):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        if value.startswith("postgresql"):
-            raise ValueError("names PostgreSQL, which comes in a later version")
-        if not value.startswith("sqlite+aiosqlite:///"):
-            raise ValueError("does not begin with sqlite+aiosqlite:///")
+        judge_database(value)
         return value
 
     @field_validator("storage_backend")
     @classmethod
     def _known_backend(cls, value: str) -> str:
-        if value == "s3":
-            raise ValueError("names object storage, which comes in a later version")
-        if value != "fs":
+        if value not in ("fs", "s3"):
             raise ValueError("is neither fs nor s3")
+        return value
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", value):
+            raise ValueError("is no name of a bucket")
+        return value
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        value = value.strip("/")
+        if value and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,7}", value):
+            raise ValueError("is no prefix of letters, digits and ._- between slashes")
         return value
 
     @field_validator("auth_algorithms", mode="before")
@@ -175,6 +194,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise _refusal(error, flags) from None
         _judge_auth(settings)
+        _judge_storage(settings)
         if not settings.auth_on and not is_loopback(settings.host):
             reason = "is not a loopback address, and without authentication the server listens on those only"
             raise _invalid("PANAVERSITY_SERVER_HOST", reason, _origin("PANAVERSITY_SERVER_HOST", flags))
@@ -208,13 +228,44 @@ def _judge_auth(settings: Settings) -> None:
         raise _invalid(f"{_AUTH}JWKS_FILE", f"is set beside {_AUTH}JWKS_URL", _ENV)
 
 
+def _judge_storage(settings: Settings) -> None:
+    """A bucket is named as a whole or not at all; keys do not travel in the clear unless somebody says so."""
+    given = {name for name in settings.model_fields_set if name.startswith("s3_")}
+    if settings.storage_backend != "s3":
+        for name in sorted(given):
+            alias = str(Settings.model_fields[name].alias)
+            raise _invalid(alias, "is set, but PANAVERSITY_STORAGE_BACKEND is not s3", _ENV)
+        return
+    for name in ("s3_bucket", "s3_access_key_id", "s3_secret_access_key"):
+        if name not in given:
+            alias = str(Settings.model_fields[name].alias)
+            reason = "is not set, but PANAVERSITY_STORAGE_BACKEND is s3"
+            raise ConfigInvalid("serve", alias, reason, "Set it", key=alias, origin=_ENV, reason=reason)
+    if settings.s3_endpoint is not None:
+        _judge_endpoint(settings.s3_endpoint, settings.s3_allow_http)
+
+
+def _judge_endpoint(endpoint: str, http_everywhere: bool) -> None:
+    name = f"{_S3}ENDPOINT"
+    try:
+        url = urlsplit(endpoint)
+        plain = url.username is None and url.path in ("", "/") and not url.query and not url.fragment
+        good = url.scheme in ("http", "https") and bool(url.hostname) and plain and (url.port is None or url.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise _invalid(name, "is no http:// or https:// URL of a host alone, without user, path or query", _ENV)
+    if url.scheme == "http" and not (http_everywhere or is_loopback(url.hostname or "")):
+        reason = f"is http:// to another machine, which anybody in between can read, and {_S3}ALLOW_HTTP is not true"
+        raise _invalid(name, reason, _ENV)
+
+
 def _refuse_unserved(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         if name.startswith(_AUTH) and name not in _ALIASES:
             raise _invalid(name, "is no setting of this version, and the server will not run less protected", _ENV)
-        for prefix, problem in _LATER.items():
-            if name.startswith(prefix):
-                raise _invalid(name, f"is set, but {problem}", _ENV)
+        if name.startswith(_S3) and name not in _ALIASES:
+            raise _invalid(name, "is no setting of this version", _ENV)
 
 
 def _refusal(error: ValidationError, flags: Mapping[str, Any]) -> PanaversityError:
@@ -228,6 +279,8 @@ def _refusal(error: ValidationError, flags: Mapping[str, Any]) -> PanaversityErr
         "greater_than": "is not more than {gt}",
         "less_than_equal": "is more than {le}",
         "greater_than_equal": "is less than {ge}",
+        "literal_error": "is not {expected}",
+        "string_pattern_mismatch": "has a form nobody expects",
         "value_error": str((finding.get("ctx") or {}).get("error", "is not valid")),
     }
     reason = reasons.get(finding["type"], "is not valid").format_map(finding.get("ctx") or {})

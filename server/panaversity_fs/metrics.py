@@ -5,8 +5,9 @@ does not know requests, users, paths or where an event comes from. A label value
 ``other``; the one label that grows is ``book_id`` of the journal's size, which is bounded too.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -19,7 +20,9 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from panaversity_fs.metrics_upkeep import UpkeepFigures, UpkeepSeen
 
@@ -42,11 +45,21 @@ WRITERS = (
     "create_book", "delete_book",
 )  # fmt: skip
 """The operations that change a book, as the audit log names them."""
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's own variable: where the processes of one server keep their figures, so that a scrape of any of them
+answers for all. It is read at the library's import."""
+_SUM, _SUM_OF_LIVING, _LARGEST, _LATEST = "sum", "livesum", "max", "mostrecent"
+"""What a gauge that several processes set says of all of them."""
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+def forget_process(pid: int, folder: str) -> None:
+    """A process is gone: what it was answering is answered by nobody, what it has counted stays."""
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,8 @@ class Metrics:
     def __init__(self, version: str, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._registry = CollectorRegistry()
+        self._own = CollectorRegistry()
+        self._entries: Mapping[str, int] = {}
         self._names: dict[str, set[str]] = {door: {OTHER} for door in DOORS}
         self._codes: set[str] = {OTHER}
         self._broken: set[str] = set()
@@ -81,7 +96,8 @@ class Metrics:
         self._declare_state(version)
         self._start_at_zero()
         self._upkeep = UpkeepFigures(self._registry)
-        ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._registry)
+        ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._own)
+        self._own.register(self)  # see ``collect``
 
     def _declare_required(self) -> None:
         """The names the client fixed. Those that end neither in ``_total`` nor in a unit count all the same."""
@@ -90,10 +106,11 @@ class Metrics:
         self._archives = self._counter("archive", "Archives asked for", "scope", "status")
         self._archive_seconds = self._histogram("archive_duration_seconds", "Archives sent", _SLOW, "scope")
         self._archive_memory = self._gauge("archive_memory_bytes", "Growth of the process while the last archive left")
-        self._journal = self._gauge("journal_entries_total", "Entries of a book that are there now", "book_id")
-        self._delta_files = self._gauge("delta_files_count", "Files named by delta plans since the start")
-        self._full_rebuilds = self._gauge("full_rebuild_count", "Plans that named the whole book since the start")
-        self._rollbacks = self._gauge("storage_rollback_count", "Stored blobs taken back since the start")
+        self._delta_files = self._gauge("delta_files_count", "Files named by delta plans since the start", mode=_SUM)
+        self._full_rebuilds = self._gauge(
+            "full_rebuild_count", "Plans that named the whole book since the start", mode=_SUM
+        )
+        self._rollbacks = self._gauge("storage_rollback_count", "Stored blobs taken back since the start", mode=_SUM)
         self._chain = self._gauge("audit_chain_valid", "1: logs verified are intact, 0: one is not, NaN: none was")
 
     def _declare_doors(self) -> None:
@@ -102,7 +119,7 @@ class Metrics:
         self._errors = self._counter("errors", "Error answers", "code")
         self._received = self._counter("received_bytes", "Bytes of request bodies", "name")
         self._sent = self._counter("sent_bytes", "Bytes of answers", "name")
-        self._running = self._gauge("requests_running", "Requests being answered now")
+        self._running = self._gauge("requests_running", "Requests being answered now", mode=_SUM_OF_LIVING)
 
     def _declare_state(self, version: str) -> None:
         self._plans = self._counter("plans", "Plans answered", "answer")
@@ -114,7 +131,7 @@ class Metrics:
         self._sites = self._gauge("site_cache_sites", "Built sites kept")
         self._site_bytes = self._gauge("site_cache_bytes", "Bytes that hold the built sites kept")
         self._verified = self._gauge("audit_verified_timestamp_seconds", "When a log was verified last, 0: never")
-        self._gauge("build_info", "Which version this is", "version").labels(version).set(1)
+        self._gauge("build_info", "Which version this is", "version", mode=_LARGEST).labels(version).set(1)
 
     def _start_at_zero(self) -> None:
         """Every series exists before its first event, or ``rate()`` would miss that event."""
@@ -138,8 +155,8 @@ class Metrics:
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, meaning, labels, registry=self._registry)
 
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(PREFIX + name, meaning, labels, registry=self._registry)
+    def _gauge(self, name: str, meaning: str, *labels: str, mode: str = _LATEST) -> Gauge:
+        return Gauge(PREFIX + name, meaning, labels, registry=self._registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
     def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, meaning, labels, registry=self._registry, buckets=buckets)
@@ -245,8 +262,24 @@ class Metrics:
         self._upkeep.tell(scrape.upkeep)
         self._sites.set(scrape.site_cache[0])
         self._site_bytes.set(scrape.site_cache[1])
-        self._journal.clear()
-        largest = sorted(scrape.journal_entries.items(), key=lambda item: (-item[1], item[0]))
+        self._entries = scrape.journal_entries
+        return generate_latest(self._of_all()) + generate_latest(self._own)
+
+    def _of_all(self) -> CollectorRegistry:
+        """This process's figures, or those of all that share a folder with it."""
+        if SHARED_FOLDER not in os.environ:
+            return self._registry
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return together
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The journal's size as just looked at: handed over, not kept, or a book that is gone would stay for ever in
+        the figures of the processes that told it."""
+        sizes = GaugeMetricFamily(
+            PREFIX + "journal_entries_total", "Entries of a book that are there now", labels=["book_id"]
+        )
+        largest = sorted(self._entries.items(), key=lambda item: (-item[1], item[0]))
         for book_id, entries in largest[:MAX_BOOKS]:
-            self._journal.labels(book_id).set(entries)
-        return generate_latest(self._registry)
+            sizes.add_metric([book_id], entries)
+        yield sizes

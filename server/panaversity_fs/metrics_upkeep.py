@@ -28,7 +28,7 @@ class UpkeepFigures:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(PREFIX + name, meaning, labels, registry=registry)
+            return Gauge(PREFIX + name, meaning, labels, registry=registry, multiprocess_mode="mostrecent")
 
         self._gc_at = gauge("gc_timestamp_seconds", "When gc went through all books last, 0: never")
         self._gc_objects = gauge("gc_removed_objects", "Objects that run removed")

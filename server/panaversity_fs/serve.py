@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -38,17 +39,24 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How to serve: the settings, this process's name, the folder of the local profile (None: as the settings say)."""
+    """How to serve: the settings, this process's name, the folder of the local profile (None: as the settings say).
+
+    ``socket`` is the descriptor of a socket that listens already, when this is one of several processes behind it; it
+    leaves when its standard input ends, because whoever watched over it is gone then.
+    """
 
     settings: Settings
     instance: str
     store: str | None = None
     until_unused: bool = False
+    socket: int | None = None
 
 
 def run_http(serving_: Serving) -> None:
     """Serve over HTTP until told to stop. Raises ``ConfigInvalid`` where it cannot start."""
-    with _folder(serving_.store), _listening(serving_.settings) as listener:
+    shared = serving_.socket
+    listening = bound(serving_.settings) if shared is None else socket.socket(fileno=shared)
+    with _folder(serving_.store), listening as listener:
         asyncio.run(_serve(serving_, listener))
 
 
@@ -131,10 +139,22 @@ async def _serve(serving_: Serving, listener: socket.socket) -> None:
 
         server = _Server(config, listening, stopping, lambda: service.running > 0)
         watcher = asyncio.create_task(_watch(serving_, server))
+        if serving_.socket is not None:
+            _leave_with_watcher(server)
         try:
             await server.serve(sockets=[listener])
         finally:
             watcher.cancel()
+
+
+def _leave_with_watcher(server: _Server) -> None:
+    loop, watcher = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def gone() -> None:
+        loop.remove_reader(watcher)
+        server.handle_exit(signal.SIGTERM, None)
+
+    loop.add_reader(watcher, gone)
 
 
 async def _watch(serving_: Serving, server: uvicorn.Server) -> None:
@@ -181,7 +201,7 @@ def _folder(store: str | None) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def bound(settings: Settings) -> Iterator[socket.socket]:
     """A bound socket. Raises ``ConfigInvalid`` when the port is taken or the address is not this machine's."""
     host = settings.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

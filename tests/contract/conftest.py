@@ -1,9 +1,12 @@
 """The contract of the blob port is judged on every medium."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.fault_s3 import FaultStore
+from support.object_store import InBucket
 from support.stores import MEDIA, InFolder, Medium
 
 
@@ -12,10 +15,19 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=sorted(MEDIA))
+@pytest.fixture(params=[*sorted(MEDIA), pytest.param("honest fault store", marks=pytest.mark.full)])
 def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Medium:
-    """One medium after the other, empty."""
+    """One medium after the other, empty. The fault store, when told no trouble, is one: so is it seen to be honest."""
+    if request.param not in MEDIA:
+        return InBucket(request.getfixturevalue("fault_store").server)
     return MEDIA[request.param](tmp_path / "blobs")
+
+
+@pytest.fixture
+def fault_store() -> Iterator[FaultStore]:
+    """An object store that misbehaves when it is told to."""
+    with FaultStore().running() as store:
+        yield store
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.library import Library, Plan
 from panaversity_fs.library.keeping import Policy
+from support import stack
 from support.oracle import Seen, assert_store_ok
 from support.stage import Actor, Work, how_many, orders, pausing_database, play
-from support.stores import BOOK, CALLER, Clock, InMemory, Store, ingest, lesson, new_store, pieces, written
+from support.stores import BOOK, CALLER, Clock, InMemory, Store, ingest, lesson, pieces, written
 
 pytestmark = pytest.mark.anyio
 
@@ -171,7 +172,8 @@ RACES: dict[str, tuple[list[Work], Check]] = {
 
 async def prepared(folder: Path, collected: bool) -> Store:
     """The store every order begins with; for a collector with bytes that were in the book once."""
-    store = new_store(folder, small=SMALL)
+    folder.mkdir(parents=True)
+    store = Store(folder, InMemory(), small=SMALL)
     async with store.open() as library:
         await ingest(library, FIRST)
         for data in (SHARED, LITTLE) if collected else ():
@@ -183,7 +185,7 @@ async def prepared(folder: Path, collected: bool) -> Store:
 
 def copy_of(store: Store, folder: Path) -> Store:
     """The same database and blobs, elsewhere and an hour later: a collector may take what is no longer named."""
-    shutil.copytree(store.folder, folder)
+    stack.copy_store(store.folder, folder)
     medium = InMemory()
     for name, value in vars(store.medium.blobs).items():
         setattr(medium.blobs, name, copy(value))

@@ -18,6 +18,7 @@ from panaversity_fs.core.errors import HashRequired, PanaversityError, StorageFu
 from panaversity_fs.library import CommitResult, Library, commit, rows, telling
 from panaversity_fs.library.context import SMALL
 from panaversity_fs.store import local_blobs
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, ingest, lesson, new_store
 
@@ -196,7 +197,10 @@ async def test_planted_bug_4_nothing_is_answered_before_it_is_committed(
     async with store.open() as library:
         await start(library)
         with monkeypatch.context() as patched:
-            patched.setattr(AsyncConnection, "commit", refusing)
+            if stack.CLOUD:
+                patched.setattr("panaversity_fs.store.postgres._Transaction.make_it_so", refusing)
+            else:
+                patched.setattr(AsyncConnection, "commit", refusing)
             with pytest.raises(Unavailable):
                 await library.write(BOOK, lesson(9), b"x", CALLER, expected=None)
         # The clean-up could not commit either: the bytes stay pinned for gc, and nothing names them.

@@ -60,7 +60,9 @@ def predict(held: set[bytes], step: Step) -> object:
     return new
 
 
-@pytest.mark.parametrize("name", sorted(MEDIA))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full) if name == "moto" else name for name in sorted(MEDIA)]
+)
 @given(program=st.lists(STEP, max_size=8))
 def test_P15_a_medium_is_a_dictionary(name: str, program: list[Step]) -> None:
     async def run(folder: Path) -> None:

@@ -4,10 +4,10 @@ Knows the archive package only; judges nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from zlib import crc32
 
-from panaversity_fs.archive import Layout, Member, Patience, Trouble, stream_partial, stream_range
+from panaversity_fs.archive import SMALL, Layout, Member, Patience, Trouble, stream_partial, stream_range
 from panaversity_fs.core.errors import HashMismatch
 
 STEP = 1 << 16
@@ -22,6 +22,8 @@ class FakeSource:
     """Bytes by name. ``bad`` names are refused as damaged; ``read`` lists what was read, whole or not, ``spans``
     which bytes of large members."""
 
+    most = SMALL
+
     def __init__(
         self,
         members: Sequence[Member],
@@ -32,6 +34,12 @@ class FakeSource:
         self._members, self._files, self._bad, self._delay = members, files, bad, delay
         self.read: list[str] = []
         self.spans: list[tuple[int, int]] = []
+
+    def announce(self, groups: Iterable[Sequence[int]]) -> None:
+        self.announced = [list(group) for group in groups]
+
+    async def close(self) -> None:
+        self.closed = True
 
     async def small(self, indexes: Sequence[int]) -> list[bytes]:
         return [await self._get(index) for index in indexes]

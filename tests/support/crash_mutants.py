@@ -34,14 +34,14 @@ def _commit_before_link() -> None:
 
 
 def _answer_before_commit() -> None:
-    from panaversity_fs.store import database
+    from panaversity_fs.store import sqlite as database
 
     assert callable(database._transaction)
     pending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def lazy(engine: Any) -> AsyncIterator[Any]:
-        connection = database._Steady(engine)
+        connection = database.Steady(engine)
         await connection.begun()
         try:
             yield connection
@@ -56,14 +56,14 @@ def _answer_before_commit() -> None:
 
         pending.add(asyncio.ensure_future(later()))
 
-    real_close = database.Database.close
+    real_close = database.SqliteDoors.close
 
     async def close(self: Any) -> None:
         await asyncio.gather(*pending)
         await real_close(self)
 
     database._transaction = lazy  # type: ignore[assignment]
-    database.Database.close = close  # type: ignore[method-assign]
+    database.SqliteDoors.close = close  # type: ignore[method-assign]
 
 
 def _no_fsync_of_blob() -> None:
@@ -90,7 +90,7 @@ def _no_fsync_of_folder() -> None:
 
 
 def _normal() -> None:
-    from panaversity_fs.store import database
+    from panaversity_fs.store import sqlite as database
 
     real = database._set_up
 

@@ -6,6 +6,7 @@ Knows how to start, ask and stop a server; does not know what any test expects o
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from support import stack
 
 AGENT = "tests"
 START_SECONDS = 30.0
@@ -105,15 +108,19 @@ class LiveServer(Wire):
     """A server process over ``store``, listening on a free port of its own.
 
     ``environment`` is added to a clean one (nothing of the developer's ``PANAVERSITY_*`` or ``DATABASE_URL`` leaks in).
+    ``by_log``: the environment says where database and bytes are, and ``store`` only where the logs go.
     Standard output and errors are kept in ``store.out`` and ``store.err`` beside the store.
     """
 
     def __init__(
-        self, store: Path, *, environment: Mapping[str, str] | None = None, arguments: Iterable[str] = ()
-    ) -> None:
+        self, store: Path, *, environment: Mapping[str, str] | None = None, arguments: Iterable[str] = (),
+        by_log: bool = False,
+    ) -> None:  # fmt: skip
         self.store = store
         self.url = ""
-        self._environment = {**clean_environment(), **(environment or {})}
+        self._environment = {**clean_environment(), **stack.environment(store), **(environment or {})}
+        self._by_log = by_log or stack.CLOUD
+        self._said = 0
         self._arguments = list(arguments)
         self._process: subprocess.Popen[bytes] | None = None
         self.errors = store.with_name(store.name + ".err")
@@ -130,9 +137,11 @@ class LiveServer(Wire):
 
     def start(self) -> None:
         """Start and wait until the server says that it is ready."""
+        place = () if self._by_log else ("--store", str(self.store))
         with self.errors.open("ab") as err, self.output.open("ab") as out:
+            self._said = err.tell()
             self._process = subprocess.Popen(
-                serve_command("--store", str(self.store), "--port", "0", *self._arguments),
+                serve_command(*place, "--port", "0", *self._arguments),
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
@@ -143,13 +152,22 @@ class LiveServer(Wire):
 
     def _is_ready(self) -> bool:
         try:
-            note = json.loads((self.store / "server.json").read_text())
-            if note["pid"] != self.pid:
-                return False
-            self.url = note["url"]
+            self.url = self._address()
             return self.request("GET", "/readyz", timeout=5).status == 200
         except (OSError, ValueError):
             return False
+
+    def _address(self) -> str:
+        """Where it listens. Raises ``OSError`` or ``ValueError`` until it does."""
+        if self._by_log:  # servers without a folder of their own leave no note in one
+            said = re.search(rb"listening on (http://[^\s\"]+)", self.errors.read_bytes()[self._said :])
+            if said is None:
+                raise ValueError("it has not said yet")
+            return said[1].decode()
+        note = json.loads((self.store / "server.json").read_text())
+        if note["pid"] != self.pid:
+            raise ValueError("the note of an earlier server")
+        return str(note["url"])
 
     @property
     def pid(self) -> int:
@@ -218,7 +236,8 @@ async def app_client(store: Path, environment: Mapping[str, str] | None = None) 
     from panaversity_fs.config import Settings
 
     store.mkdir(exist_ok=True)
-    settings = Settings.read(environment or {}, store=str(store))
+    cloud = stack.environment(store)
+    settings = Settings.read({**cloud, **(environment or {})}, store=None if cloud else str(store))
     app = build_app(settings, build_service(settings, "in-process"))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

@@ -112,9 +112,9 @@ def pausing_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def paused(real: Any) -> Any:
         @asynccontextmanager
-        async def door(self: Database, operation: str) -> AsyncIterator[Any]:
+        async def door(self: Database, *arguments: Any) -> AsyncIterator[Any]:
             await _pause()
-            async with real(self, operation) as connection:
+            async with real(self, *arguments) as connection:
                 _locked.set(real is writing)
                 try:
                     yield connection

@@ -19,6 +19,8 @@ from panaversity_fs.store.blobs import BlobKey, BlobStore
 from panaversity_fs.store.local_blobs import LocalBlobs
 from panaversity_fs.store.memory_blobs import MemoryBlobs
 from panaversity_fs.store.site_cache_rows import PART
+from support import stack
+from support.object_store import InBucket, moto, rclone
 
 BOOK = "a-book"
 CALLER = Caller("local", "tester")
@@ -28,6 +30,8 @@ class Medium(Protocol):
     """A blob store with its covers off. A new adapter needs one such class and a line in ``MEDIA``."""
 
     blobs: BlobStore
+    exclusive: bool
+    """Of two that create one name at once, one is told that it was there."""
 
     def names(self) -> set[str]:
         """The key names of all visible blobs, whoever put them there."""
@@ -41,9 +45,14 @@ class Medium(Protocol):
     def damage(self, key: BlobKey, data: bytes) -> None:
         """Let other bytes stand under this key."""
 
+    def damage_site(self, name: str, data: bytes | None) -> None:
+        """Let other bytes, or None, stand under this name of a built site."""
+
 
 class InMemory:
     """Blobs of this process; ``root`` is not used."""
+
+    exclusive = True
 
     def __init__(self, root: Path | None = None) -> None:
         self.blobs = MemoryBlobs()
@@ -60,9 +69,16 @@ class InMemory:
     def damage(self, key: BlobKey, data: bytes) -> None:
         self.blobs.blobs[key.name] = data
 
+    def damage_site(self, name: str, data: bytes | None) -> None:
+        sites = self.blobs.apart(PART).blobs
+        sites.pop(name, None)
+        sites |= {name: data} if data is not None else {}
+
 
 class InFolder:
     """Blobs below a folder."""
+
+    exclusive = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -80,6 +96,11 @@ class InFolder:
     def damage(self, key: BlobKey, data: bytes) -> None:
         (self.root / key.name).write_bytes(data)
 
+    def damage_site(self, name: str, data: bytes | None) -> None:
+        path = self.root / PART / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True) if data is None else path.write_bytes(data)
+
     def _files(self) -> list[str]:
         return [
             os.path.relpath(os.path.join(folder, name), self.root)
@@ -88,7 +109,12 @@ class InFolder:
         ]
 
 
-MEDIA: dict[str, Callable[[Path], Medium]] = {"memory": InMemory, "folder": InFolder}
+MEDIA: dict[str, Callable[[Path], Medium]] = {
+    "memory": InMemory,
+    "folder": InFolder,
+    "moto": lambda _root: InBucket(moto()),
+    "rclone": lambda _root: InBucket(rclone()),
+}
 
 
 class Clock:
@@ -115,7 +141,7 @@ class Store:
 
     @property
     def url(self) -> str:
-        return f"sqlite+aiosqlite:///{self.folder / 'store.db'}"
+        return stack.database_url(self.folder)
 
     def open(self, *, read_only: bool = False) -> AbstractAsyncContextManager[Library]:
         """The library over this store, as a process just started would open it."""
@@ -128,7 +154,7 @@ class Store:
 def new_store(folder: Path, medium: str = "memory", small: int = SMALL) -> Store:
     """An empty store below ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Store(folder, MEDIA[medium](folder / "blobs"), small=small)
+    return Store(folder, MEDIA[stack.medium(medium)](folder / "blobs"), small=small)
 
 
 def lesson(number: int, chapter: int = 1) -> str:

@@ -152,9 +152,23 @@ class Client:
         """See ``Server.fetch_blob``."""
         path = f"/books/{_part(book_id)}/blobs/{digest}?manifest={manifest}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        with self._stream("download", "GET", path, headers) as response:
+        with self._blob(path, headers) as response:
             skip = start if response.status_code == 200 else 0  # a server may ignore Range and send everything
             yield from _exactly(_skipped(self._raw("download", response), skip), size - start, digest)
+
+    @contextmanager
+    def _blob(self, path: str, headers: Mapping[str, str]) -> Iterator[Response]:
+        """A blob's good answer, from the server or from the place it names."""
+        with self._stream("download", "GET", path, headers, also=307) as response:
+            if response.status_code != 307:
+                yield response
+                return
+            location = response.headers.get("location", "")
+        from panaversity_builder.client.elsewhere import followed
+
+        self.traffic.requests += 1
+        with followed("download", self.address, location, headers, self._patience) as response:
+            yield response
 
     def put_blob(self, book_id: str, digest: Digest, size: int, chunks: Chunks) -> None:
         """See ``Server.put_blob``."""
@@ -259,13 +273,14 @@ class Client:
         headers: Mapping[str, str] | None = None,
         content: bytes | Iterable[bytes] = b"",
         patience: Patience | None = None,
+        also: int = 200,
     ) -> Iterator[Response]:
-        """One request; gives the good answer unread, raises the typed error of any other."""
+        """One request; gives the good answer unread, raises the typed error of any other. ``also`` is good, too."""
         self.traffic.requests += 1
         with self._told(operation):
             response = self._transport.send(method, path, headers or {}, content, patience or self._patience)
         try:
-            if response.status_code not in (200, 201, 206):
+            if response.status_code not in (200, 201, 206, also):
                 body = b"".join(self._first(operation, response))
                 raise answers.refusal(operation, self.address, response.status_code, response.headers, body)
             yield response

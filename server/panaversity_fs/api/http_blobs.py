@@ -20,6 +20,8 @@ from panaversity_fs.core.paths import require_book_id, require_path
 from panaversity_fs.library import Blob
 
 _FOREVER = "private, max-age=31536000, immutable"
+_LINK_SECONDS = 900
+"""How long a redirect may be followed; what began until then may end later."""
 
 
 class BlobRoutes:
@@ -37,7 +39,17 @@ class BlobRoutes:
         caller = http_caller(self._service, request, operation, mutating=False)
         blob = await self._service.library.open_blob(book_id, digest, caller, manifest=told)
         headers = {"Cache-Control": _FOREVER, "Content-Disposition": "attachment"}
-        return _answer(request, blob, digest, headers, UNKNOWN)
+        return await self._elsewhere(request, blob, digest) or _answer(request, blob, digest, headers, UNKNOWN)
+
+    async def _elsewhere(self, request: Request, blob: Blob, digest: Digest) -> Response | None:
+        """307 to the medium itself, where that is wanted for blobs of this size; ranges are asked for there."""
+        least = self._service.presign
+        known = none_match(request.headers.get("If-None-Match"), etag(digest))
+        if not least or blob.size < least or request.method != "GET" or known:
+            return None
+        link = await blob.link(_LINK_SECONDS)
+        headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return Response(status_code=307, headers={**headers, "Location": link}) if link else None
 
     async def put_blob(self, request: Request) -> Response:
         """``PUT /books/{b}/blobs/{digest}``: always 201, so that an upload does not tell what others hold (S14)."""

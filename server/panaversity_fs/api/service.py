@@ -19,7 +19,8 @@ class Service:
 
     ``opening`` opens the library, ``instance`` tells this process from others, ``server_agent`` is who calls when a
     local call names nobody, ``public_url`` is where the data plane is reached from outside (None: as the caller came).
-    ``archive_seconds`` is how long one partial archive waits for the store. ``draining`` is true once the process was
+    ``archive_seconds`` is how long one partial archive waits for the store. ``presign`` is the size in bytes from which
+    a blob is fetched from an object store itself (0: never). ``draining`` is true once the process was
     told to stop; ``running`` counts the requests that are let finish then.
     """
 
@@ -32,6 +33,7 @@ class Service:
         server_agent: str | None = None,
         public_url: str | None = None,
         archive_seconds: float = 60,
+        presign: int = 0,
         metrics: Metrics | None = None,
     ) -> None:
         self.version = version
@@ -39,6 +41,7 @@ class Service:
         self.server_agent = server_agent
         self.public_url = public_url.rstrip("/") if public_url else None
         self.archive_seconds = archive_seconds
+        self.presign = presign
         self.metrics = metrics or Metrics(version)
         self.draining = False
         self.running = 0

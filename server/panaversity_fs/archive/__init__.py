@@ -10,7 +10,7 @@ descriptor behind each member instead of the CRC-32 we know beforehand, and cann
 
 from panaversity_fs.archive.layout import Layout
 from panaversity_fs.archive.partial import Patience, Trouble, stream_partial
-from panaversity_fs.archive.whole import Source, stream_range
+from panaversity_fs.archive.whole import SMALL, Source, stream_range
 from panaversity_fs.archive.zip_format import Member
 
-__all__ = ["Layout", "Member", "Patience", "Source", "Trouble", "stream_partial", "stream_range"]
+__all__ = ["SMALL", "Layout", "Member", "Patience", "Source", "Trouble", "stream_partial", "stream_range"]

@@ -13,7 +13,7 @@ from zlib import crc32
 import anyio
 
 from panaversity_fs.archive.layout import Layout, directory
-from panaversity_fs.archive.whole import SMALL, Source, member_groups
+from panaversity_fs.archive.whole import Source, member_groups, small_groups
 from panaversity_fs.archive.zip_format import Member, local_header
 from panaversity_fs.core.errors import PanaversityError, TimedOut
 
@@ -69,9 +69,14 @@ async def stream_partial(
     """
     writing = _Writing(source, patience)
     layout = Layout(members)
-    for group in member_groups(layout, 0, layout.central_offset):
-        async for piece in writing.group(members, group):
-            yield piece
+    everything = (0, layout.central_offset)
+    source.announce(small_groups(layout, *everything, source.most))
+    try:
+        for group in member_groups(layout, *everything, source.most):
+            async for piece in writing.group(members, group):
+                yield piece
+    finally:
+        await source.close()
     troubles = sorted([*known, *writing.troubles], key=lambda trouble: trouble.member.name)
     comment = b""
     if troubles:
@@ -101,7 +106,7 @@ class _Writing:
 
     async def group(self, members: Sequence[Member], indexes: Sequence[int]) -> AsyncIterator[bytes]:
         """Header and bytes of these members as far as they can be delivered."""
-        if members[indexes[0]].size > SMALL:
+        if members[indexes[0]].size > self._source.most:
             (index,) = indexes
             if await self._tried(members[index], self._whole(index, members[index].size)) is not None:
                 yield self.place(members[index])

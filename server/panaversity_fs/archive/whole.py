@@ -5,7 +5,7 @@ verified; a large one is verified when it is sent whole. A range that cuts a lar
 CRC-32 in both headers is that of the right bytes, so a damaged member is found by whoever unpacks it.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from panaversity_fs.archive.layout import STEP, Layout
@@ -17,6 +17,15 @@ SMALL = 256 * 1024
 
 class Source(Protocol):
     """Where the members' bytes are; ``index`` counts them as the layout does."""
+
+    most: int
+    """Up to this size members are read in groups: ``SMALL``, or more where each answer comes late."""
+
+    def announce(self, groups: Iterable[Sequence[int]]) -> None:
+        """These groups will be asked for by ``small``, in this order: they may be read ahead."""
+
+    async def close(self) -> None:
+        """Nothing more will be asked for."""
 
     async def small(self, indexes: Sequence[int]) -> list[bytes]:
         """Several members whole, in order, each verified. Raises for the first that is wrong or missing."""
@@ -30,9 +39,13 @@ async def stream_range(layout: Layout, source: Source, start: int, end: int) -> 
 
     Raises what the source raises, in the middle: whoever sends it must break off, not end, the body.
     """
-    async for place, piece in _members(layout, source, start, end):
-        if cut := piece[max(0, start - place) : max(0, end - place)]:
-            yield cut
+    source.announce(small_groups(layout, start, end, source.most))
+    try:
+        async for place, piece in _members(layout, source, start, end):
+            if cut := piece[max(0, start - place) : max(0, end - place)]:
+                yield cut
+    finally:
+        await source.close()
     place = layout.central_offset
     if end > place:
         for piece in layout.directory():
@@ -43,9 +56,9 @@ async def stream_range(layout: Layout, source: Source, start: int, end: int) -> 
 
 async def _members(layout: Layout, source: Source, start: int, end: int) -> AsyncIterator[tuple[int, bytes]]:
     """(offset in the archive, bytes) of the members the range touches, from their first byte on."""
-    for group in member_groups(layout, start, end):
+    for group in member_groups(layout, start, end, source.most):
         place = layout.offsets[group[0]]
-        if layout.members[group[0]].size <= SMALL:
+        if layout.members[group[0]].size <= source.most:
             yield place, await _framed(layout, source, group)
             continue
         (index,) = group
@@ -61,13 +74,19 @@ async def _members(layout: Layout, source: Source, start: int, end: int) -> Asyn
                 place += len(piece)
 
 
-def member_groups(layout: Layout, start: int, end: int) -> Iterator[list[int]]:
-    """The members the range touches: neighbouring small ones up to about ``STEP`` bytes together, large ones alone."""
+def small_groups(layout: Layout, start: int, end: int, most: int) -> Iterator[list[int]]:
+    """Of ``member_groups`` those that are read at once."""
+    return (group for group in member_groups(layout, start, end, most) if layout.members[group[0]].size <= most)
+
+
+def member_groups(layout: Layout, start: int, end: int, most: int = SMALL) -> Iterator[list[int]]:
+    """The members the range touches: neighbouring ones of up to ``most`` bytes, about ``STEP`` bytes together; larger
+    ones alone."""
     group: list[int] = []
     for index in range(layout.first_touched(start), len(layout.members)):
         if layout.offsets[index] >= end:
             break
-        large = layout.members[index].size > SMALL
+        large = layout.members[index].size > most
         if group and (large or layout.offsets[index + 1] - layout.offsets[group[0]] > STEP):
             yield group
             group = []

@@ -17,7 +17,9 @@ import anyio
 from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.store import access_rows
 from panaversity_fs.store.access_rows import AccessRow
-from panaversity_fs.store.database import Connection, Database
+from panaversity_fs.store.database import Database
+from panaversity_fs.store.locks import TIDYING, lock_store
+from panaversity_fs.store.outcomes import again
 
 logger = logging.getLogger("panaversity_fs.access_log")
 
@@ -95,8 +97,7 @@ class AccessLog:
         if not rows:
             return
         try:
-            async with self._database.write("access log") as connection:
-                await self._write(connection, rows)
+            await self._write(rows)
             self.written_count += len(rows)
         except PanaversityError as fault:
             dropped += len(rows)
@@ -105,9 +106,13 @@ class AccessLog:
         if dropped:
             logger.warning("access log: %d notes were lost", dropped)
 
-    async def _write(self, connection: Connection, rows: list[AccessRow]) -> None:
-        await access_rows.append(connection, rows)
+    @again(undecided=False)
+    async def _write(self, rows: list[AccessRow]) -> None:
         now = rows[-1].timestamp
-        if self._tidied is None or now - self._tidied > timedelta(days=1):
-            await access_rows.forget(connection, now - KEPT_FOR)
-            self._tidied = now
+        is_due = self._tidied is None or now - self._tidied > timedelta(days=1)
+        async with self._database.write("access log") as connection:
+            await access_rows.append(connection, rows)
+            if is_due:
+                await lock_store(connection, TIDYING)  # servers that delete the same rows could wait for each other
+                await access_rows.forget(connection, now - KEPT_FOR)
+        self._tidied = now if is_due else self._tidied

@@ -4,7 +4,7 @@ Base entries only, never an overlay (DESIGN 8). Knows manifests and blobs; the f
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anyio import to_thread
@@ -14,14 +14,15 @@ from panaversity_fs.core.digest import EMPTY, Digest, digest_of, short
 from panaversity_fs.core.errors import NotFound
 from panaversity_fs.core.paths import require_book_id
 from panaversity_fs.library.absence import gone
+from panaversity_fs.library.ahead import ReadAhead
 from panaversity_fs.library.answers import Scope
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.planning import TOPS
-from panaversity_fs.library.reading import Blob
+from panaversity_fs.library.reading import Blob, small_for
 from panaversity_fs.library.telling import manifest_entries, tell
 from panaversity_fs.store.blob_rows import BlobRow, find_blobs
-from panaversity_fs.store.blobs import BlobKey, absent, damaged
+from panaversity_fs.store.blobs import BlobKey, BlobStore, absent, damaged
 from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.told import find_told
 
@@ -70,7 +71,7 @@ class Archive:
 
     def stream(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Its bytes, or a range of them, verified; ``HashMismatch`` or ``NotFound`` come in the middle (P4)."""
-        return stream_range(self.layout, _BlobSource(self.blobs), start, self.size if end is None else end)
+        return stream_range(self.layout, self._source(), start, self.size if end is None else end)
 
     def partial(self, seconds: float, left_out: Callable[[], None] = lambda: None) -> AsyncIterator[bytes]:
         """As much of it as the store delivers within ``seconds`` of waiting; what it does not is listed inside, and
@@ -81,7 +82,10 @@ class Archive:
             return self._report(troubles)
 
         patience = Patience(seconds, self.context.monotonic)
-        return stream_partial(self.layout.members, _BlobSource(self.blobs), patience, report, self.missing)
+        return stream_partial(self.layout.members, self._source(), patience, report, self.missing)
+
+    def _source(self) -> "_BlobSource":
+        return _BlobSource(self.context.blobs, self.blobs)
 
     def _report(self, troubles: Sequence[Trouble]) -> bytes:
         """``errors.json``: each error in the form all errors have."""
@@ -94,12 +98,21 @@ class Archive:
 class _BlobSource:
     """The members' bytes in the blob store."""
 
-    def __init__(self, blobs: Sequence[Blob]) -> None:
+    def __init__(self, store: BlobStore, blobs: Sequence[Blob]) -> None:
+        self._store = store
         self._blobs = blobs
+        self._ahead = ReadAhead(store)
+        self.most = small_for(store)
+
+    def announce(self, groups: Iterable[Sequence[int]]) -> None:
+        self._ahead = ReadAhead(self._store, ([self._blobs[index] for index in group] for group in groups))
+
+    async def close(self) -> None:
+        await self._ahead.close()
 
     async def small(self, indexes: Sequence[int]) -> list[bytes]:
         blobs = [self._blobs[index] for index in indexes]
-        found = await blobs[0].store.read_many([blob.key for blob in blobs])
+        found = await self._ahead.take([blob.key for blob in blobs])
         for blob, data in zip(blobs, found, strict=True):
             if len(data) != blob.size or digest_of(data) != blob.digest:
                 raise damaged(blob.key, "does not hold the bytes its name promises")

@@ -177,7 +177,7 @@ class Collection:
     async def _settle(self, new: Collected) -> Collected:
         """Let go what has run out: pins, promises, idempotency records. Then read the promises that stand."""
         now = self._context.clock()
-        async with self._context.database.write(OPERATION) as connection:
+        async with self._context.database.write(OPERATION, self._place[0]) as connection:
             book = await self._present(connection, lock=True)
             standing = await self._keeper.standing(connection, book, now)
             await forget_told(connection, standing.forgotten)
@@ -194,7 +194,7 @@ class Collection:
                 )
             await self._keeper.read_promises(standing.told)
             try:
-                async with self._context.database.write(OPERATION) as connection:
+                async with self._context.database.write(OPERATION, self._place[0]) as connection:
                     book = await self._present(connection, lock=True)
                     now = self._context.clock()
                     under_lock = await self._keeper.standing(connection, book, now)
@@ -234,7 +234,8 @@ class Collection:
     ) -> _Doomed:
         """What this run takes, within its bound; rows an earlier run left ``deleted`` are finished in any case."""
         pins = list(pins)
-        held = {row.key for row in known} | {pin.key for pin in pins}
+        coming = {pin.key for pin in pins}
+        held = {row.key for row in known} | coming
         owners = {pin.upload_id for pin in pins}
         strays = [listed for listed in listing.keys if listed.key not in held]
         begun = [row for row in known if row.state == "deleted"]
@@ -242,7 +243,7 @@ class Collection:
         return _Doomed(
             [*begun, *taken],
             strays[: self._policy.most - len(taken)],
-            [leftover for leftover in listing.leftovers if leftover.owner not in owners],
+            [one for one in listing.leftovers if one.owner not in owners and one.key not in coming],
             len(going) - len(taken),
         )
 
@@ -252,7 +253,7 @@ async def finish(context: Context, place: Place, given_up: Sequence[BlobRow]) ->
     for row in given_up:
         await context.blobs.remove(row.key)
     await context.pause("gc removed")
-    async with context.database.write(OPERATION) as connection:
+    async with context.database.write(OPERATION, place[0]) as connection:
         await find_book(connection, place[0], lock=True)
         await drop_deleted(connection, given_up)
 

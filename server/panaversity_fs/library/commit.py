@@ -6,6 +6,7 @@ audit, chain head, promise of the manifest, idempotency record → commit. No bu
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -28,6 +29,7 @@ from panaversity_fs.library.staging import Staging
 from panaversity_fs.library.views import BookView, empty_view
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again, carry_out
 from panaversity_fs.store.told import RequestKey, find_request, save_request
 
 NOTHING: Mapping[Digest, bytes] = MappingProxyType({})
@@ -94,11 +96,19 @@ class Commit:
         return after.manifest_hash
 
     async def _transact(self, expected: Digest | None, insist: bool) -> CommitResult | None:
-        """One transaction; None when the manifest is not the foreseen one and nothing was done.
+        """One transaction, again with fresh reads where the database gave it up. With a key that counts as well when
+        its outcome is unknown: the next one waits for the book's lock, and then finds the answer if it happened (P6).
+        """
+        attempt = partial(self._attempt, expected, insist)
+        return await carry_out(attempt, undecided=self._key is not None)
+
+    async def _attempt(self, expected: Digest | None, insist: bool) -> CommitResult | None:
+        """None when the manifest is not the foreseen one and nothing was done.
 
         ``insist`` stores the right text under the lock instead, so that busy writers cannot starve a promise.
         """
-        async with self._context.database.write(self._changeset.operation) as connection:
+        async with self._context.database.write(self._changeset.operation, self._book_id) as connection:
+            self._staging.lock_taken()
             book, view = await self._load(connection, lock=True)
             if answer := await self._replayed(connection):
                 return answer
@@ -201,9 +211,10 @@ class Commit:
             self._book_id, revision, decision.schema, decision.numbering, outcomes, promised, count_modes(outcomes)
         )
 
+    @again(undecided=False)
     async def _record_refusals(self, refused: Refused) -> None:
         """One audit entry a refusal, in a transaction of its own; a book nobody created has no log yet."""
-        async with self._context.database.write(self._changeset.operation) as connection:
+        async with self._context.database.write(self._changeset.operation, self._book_id) as connection:
             book = await find_book(connection, self._book_id, lock=True)
             if book is None or book.state != "live":
                 return

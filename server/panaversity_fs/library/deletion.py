@@ -20,9 +20,11 @@ from panaversity_fs.library.context import Context, require_writer
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.lives import DELETED, LIVE
 from panaversity_fs.library.site_keeping import remove_objects
+from panaversity_fs.store.blobs import BlobKey
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.endings import find_request_of_any_life, forget_journal, living_everywhere
+from panaversity_fs.store.outcomes import carry_out
 from panaversity_fs.store.site_cache_rows import forget_sites
 from panaversity_fs.store.told import RequestKey, save_request
 
@@ -57,24 +59,37 @@ async def delete_book(context: Context, book_id: str, confirm: str, caller: Call
         )  # fmt: skip
     agent = require_writer(context, book_id, caller, OPERATION)
     payload = digest_of(f"{OPERATION}\n{book_id}".encode())
-    async with context.database.write(OPERATION) as connection:
+
+    async def end() -> tuple[Ending, list[BlobKey]]:
+        elapsed = int((context.monotonic() - started) * 1000)
+        return await _end_life(context, book_id, caller, agent, key, payload, elapsed)
+
+    # A key finds out what became of an ending whose answer was lost.
+    ending, sites = await carry_out(end, undecided=bool(key))
+    await remove_objects(context, sites)
+    return ending
+
+
+async def _end_life(
+    context: Context, book_id: str, caller: Caller, agent: str, key: str | None, payload: Digest, elapsed: int
+) -> tuple[Ending, list[BlobKey]]:
+    """The one transaction; answers the sites' objects that nobody names any more as well."""
+    async with context.database.write(OPERATION, book_id) as connection:
         book = await find_book(connection, book_id, lock=True)
         if book is None:
             raise no_book(OPERATION, book_id)
         request = key and RequestKey(book_id, book.incarnation, caller.subject, key)
         if request and (answer := await _answered(connection, request, payload)):
-            return answer
+            return answer, []
         if book.state != LIVE:
-            return Ending(book_id, book.incarnation, False, book.revision, 0, 0, checkpoint_of(book))
+            return Ending(book_id, book.incarnation, False, book.revision, 0, 0, checkpoint_of(book)), []
         now = rows.time_of_commit(context.clock(), book)
-        elapsed = int((context.monotonic() - started) * 1000)
         seal = rows.Seal(agent, Changeset((), operation=OPERATION), now, book.revision + 1, elapsed, context.token)
         ending = await _end(connection, book, seal)
         sites = await forget_sites(connection, book_id)
         if request:
             await save_request(connection, request, payload, _record(ending), now)
-    await remove_objects(context, sites)
-    return ending
+    return ending, sites
 
 
 async def _answered(connection: Connection, request: RequestKey, payload: Digest) -> Ending | None:

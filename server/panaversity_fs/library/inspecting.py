@@ -154,12 +154,13 @@ class Inspection:
             elif listed[row.key] != row.size:
                 problem = f"the store holds {listed[row.key]} bytes instead of {row.size}"
                 yield self._found("corrupt", problem, row.sha256, row.key)
-        wanted = before.held | after.held | {pin.key for pin in (*before.pins, *after.pins)}
+        coming = {pin.key for pin in (*before.pins, *after.pins)}
+        wanted = before.held | after.held | coming
         for key in sorted(listed.keys() - wanted, key=lambda key: key.name):
             yield self._found("unreferenced", "nobody names these bytes; gc takes them", key.digest, key)
         owners = {pin.upload_id for pin in (*before.pins, *after.pins)}
         for leftover in leftovers:
-            if leftover.owner not in owners:
+            if leftover.owner not in owners and leftover.key not in coming:
                 yield self._found("unreferenced", f"an upload left {leftover.name}; gc takes it")
 
     async def _promises_hold(self, rows: _Rows) -> AsyncIterator[Finding]:

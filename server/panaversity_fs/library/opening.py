@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from panaversity_fs.core.errors import InvalidArgument, PanaversityError
+from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.library.access_log import AccessLog
 from panaversity_fs.library.accessing import Accessing
 from panaversity_fs.library.answers import Health
@@ -114,14 +114,12 @@ async def open_library(
     Raises ``ConfigInvalid`` for a damaged database, and for an empty one over a store with bytes unless ``rebuilding``;
     ``Unavailable``, …
     """
-    if not database_url.startswith("sqlite+aiosqlite://"):
-        raise InvalidArgument("start", "DATABASE_URL", "names a database this version cannot use", "Use SQLite")
     database = Database(database_url)
     try:
         store = blobs if blobs is not None else LocalBlobs(storage_root)
+        await store.check()  # first: it says best what is wrong with a store
         await require_sound(database, database_url, store, rebuilding=rebuilding)
         await migrate(database)
-        await store.check()
         access = AccessLog(database, clock, token, read_only=read_only)
         context = Context(
             database, store, await store_id(database), clock, monotonic, token, read_only,

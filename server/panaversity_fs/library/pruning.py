@@ -103,7 +103,7 @@ class _Life:
 
     async def _step(self, upto: int) -> int:
         """Let what goes up to this entry go, and own up to it, in one transaction. Answers how many went."""
-        async with self._context.database.write(OPERATION) as connection:
+        async with self._context.database.write(OPERATION, self._book_id) as connection:
             book = await find_book(connection, self._book_id, lock=True)
             assert book is not None
             removed, kept = await audit_holes.dig(connection, self._book_id, self._incarnation, upto)

@@ -21,6 +21,7 @@ from panaversity_fs.library.staging import Staging
 from panaversity_fs.store.blob_rows import find_pins
 from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.locks import BIRTHS, lock_store
 from panaversity_fs.store.usage import count_books, unknown, usage_of
 
 _HINTS = {
@@ -52,6 +53,7 @@ async def require_room(
     after it is known which blobs are new."""
     quotas, verb, book_id = context.quotas, changeset.operation, staging.book_id
     if quotas.books and book is None:
+        await lock_store(connection, BIRTHS)  # two books that are born at once count each other
         count = await count_books(connection)
         judge(verb, "store", "books", quotas.books, count, count + 1)
     if not (quotas.book_bytes or quotas.book_files):

@@ -1,12 +1,14 @@
 """Reading what is there: entries by path, bytes by digest for those who may read a name of them (S14, P4)."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from panaversity_fs.archive import SMALL
 from panaversity_fs.core import pack
 from panaversity_fs.core.digest import Digest, digest_of, short
 from panaversity_fs.core.errors import NotFound, TooLarge
 from panaversity_fs.core.paths import BASE, require_book_id, require_path
+from panaversity_fs.library.ahead import ReadAhead
 from panaversity_fs.library.answers import Caller, FileEntry
 from panaversity_fs.library.context import Context
 from panaversity_fs.library.facade import Facade
@@ -19,8 +21,10 @@ from panaversity_fs.store.database import Connection
 from panaversity_fs.store.journal import is_named
 from panaversity_fs.store.told import find_told
 
-_SMALL = 256 * 1024
-"""Up to this size a pack reads blobs in groups: one thread hop a group costs less than one a blob."""
+
+def small_for(store: BlobStore) -> int:
+    """Up to this size blobs of this medium are read in groups: where each answer comes late, larger ones are, too."""
+    return SMALL if store.prompt else CHUNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class Blob:
         if start == 0 and end in (None, self.size):
             return verified(self.store, self.key, self.size)
         return self.store.stream(self.key, start, self.size if end is None else end)
+
+    async def link(self, seconds: float) -> str | None:
+        """A URL of the medium itself, good for so long, which nobody verifies on the way; None where there is none."""
+        return await self.store.link(self.key, seconds)
 
     async def whole(self, limit: int) -> bytes:
         """All the bytes at once, verified. Raises ``TooLarge`` above ``limit`` bytes."""
@@ -152,35 +160,48 @@ async def _open(
 
 
 async def stream_pack(store: BlobStore, blobs: Sequence[Blob]) -> AsyncIterator[bytes]:
-    """The pack of these blobs, uncompressed, verified blob by blob; memory stays near 4 MiB whatever their number.
+    """The pack of these blobs, uncompressed, verified blob by blob; memory stays near 4 MiB whatever their number, plus
+    what is read ahead (``ReadAhead``).
 
     Raises ``HashMismatch`` or ``NotFound`` in the middle: whoever sends it must break off, not end, the body.
     """
+    small = small_for(store)
+    ahead = ReadAhead(store, (group for group in _groups(blobs, small) if group[0].size <= small))
+    try:
+        for group in _groups(blobs, small):
+            if group[0].size <= small:
+                yield await _framed(ahead, group)
+                continue
+            (blob,) = group
+            yield pack.header(blob.digest, blob.size)
+            async for piece in blob.stream():
+                yield piece
+            yield pack.padding(blob.size)
+        yield pack.END
+    finally:
+        await ahead.close()
+
+
+def _groups(blobs: Iterable[Blob], small: int) -> Iterator[list[Blob]]:
+    """Neighbouring small blobs, up to about 1 MiB together; large ones alone."""
     group: list[Blob] = []
     grouped = 0
     for blob in blobs:
-        if blob.size <= _SMALL:
+        if group and (blob.size > small or grouped >= CHUNK):
+            yield group
+            group, grouped = [], 0
+        if blob.size > small:
+            yield [blob]
+        else:
             group.append(blob)
             grouped += blob.size + pack.BLOCK
-            if grouped >= CHUNK:
-                yield await _framed(store, group)
-                group, grouped = [], 0
-            continue
-        if group:
-            yield await _framed(store, group)
-            group, grouped = [], 0
-        yield pack.header(blob.digest, blob.size)
-        async for piece in blob.stream():
-            yield piece
-        yield pack.padding(blob.size)
     if group:
-        yield await _framed(store, group)
-    yield pack.END
+        yield group
 
 
-async def _framed(store: BlobStore, group: Sequence[Blob]) -> bytes:
+async def _framed(ahead: ReadAhead, group: Sequence[Blob]) -> bytes:
     framed = bytearray()
-    for blob, data in zip(group, await store.read_many([b.key for b in group]), strict=True):
+    for blob, data in zip(group, await ahead.take([b.key for b in group]), strict=True):
         if len(data) != blob.size or digest_of(data) != blob.digest:
             raise damaged(blob.key, "does not hold the bytes its name promises")
         framed += pack.member(blob.digest, data)

@@ -5,7 +5,7 @@ read and verified. What cannot come back: overlays, revisions nobody was told, t
 them), and any other promise. Refuses an id that has a row. Works in the same life of the book, whose objects it keeps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from panaversity_fs.core.changes import Changeset, Write
@@ -23,6 +23,7 @@ from panaversity_fs.store.blob_states import give_up
 from panaversity_fs.store.blobs import BlobKey, Checker, Listed, Stored, verified
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.facts import REBUILT, remember
+from panaversity_fs.store.outcomes import again
 
 OPERATION = "rebuild"
 
@@ -52,11 +53,17 @@ async def rebuild(
     writes = tuple(Write(path, digest, listed[digest].size, None) for path, digest in entries.items())
     changeset = Changeset(writes, schema=settings.schema, numbering=settings.numbering, operation=OPERATION)
     await remember(context.database, REBUILT, context.clock().isoformat())
-    async with context.database.write(OPERATION) as connection:
-        await give_up(connection, book_id, incarnation, [found.key for found in listed.values()])
+    await _give_up(context, book_id, incarnation, [found.key for found in listed.values()])
     async with Staging(context, book_id, incarnation, caller.subject) as staging:
         await staging.adopt({listed[digest].key: known for digest, known in stored.items()})
         return await commit(context, book_id, changeset, caller, staging=staging, with_manifest=True)
+
+
+@again(undecided=True)
+async def _give_up(context: Context, book_id: str, incarnation: int, keys: Collection[BlobKey]) -> None:
+    """Let nothing be put under a name that a collector may still be about to remove."""
+    async with context.database.write(OPERATION, book_id) as connection:
+        await give_up(connection, book_id, incarnation, keys)
 
 
 async def _find_life(context: Context, book_id: str, manifest: Digest) -> tuple[int, dict[Digest, Listed]]:

@@ -105,7 +105,7 @@ async def _restore(context: Context, key: BlobKey, path: str) -> bool:
 
 
 async def _log(context: Context, key: BlobKey) -> None:
-    async with context.database.write(OPERATION) as connection:
+    async with context.database.write(OPERATION, key.book_id) as connection:
         await log_upkeep(context, connection, key.book_id, OPERATION, [key])
 
 

@@ -79,7 +79,7 @@ class Resuming(Facade):
         # Another staging decides where the digest will be put, and revives what a collector condemned.
         async with await open_staging(self._context, book_id, caller, OPERATION) as staging:
             await staging.expect([digest])
-            async with self._context.database.write(OPERATION) as connection:
+            async with self._context.database.write(OPERATION, book_id) as connection:
                 await find_book(connection, book_id, lock=True)
                 known = await _waiting(connection, book_id, digest, caller)
                 pin = Pin(
@@ -112,7 +112,7 @@ class Resuming(Facade):
     async def _forget(self, pin: Pin) -> None:
         """Give up what waited. What cannot be removed now runs out with its pin."""
         await self._context.blobs.partials.remove(_partial(pin))
-        async with self._context.database.write(OPERATION) as connection:
+        async with self._context.database.write(OPERATION, pin.book_id) as connection:
             await drop_upload(connection, pin.upload_id)
 
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from panaversity_fs.core import audit
 from panaversity_fs.core.audit import GENESIS, AuditEntry
 from panaversity_fs.core.changes import Changeset, Write
-from panaversity_fs.core.digest import Digest
+from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import BlobsMissing, PanaversityError
 from panaversity_fs.core.manifest import parse
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.merkle import extend
-from panaversity_fs.core.paths import BASE, fold
+from panaversity_fs.core.paths import BASE, MAX_PATH_BYTES, fold
 from panaversity_fs.library.deciding import Decision
 from panaversity_fs.library.presence import ABSENT, Found, staged
 from panaversity_fs.library.staging import Staging
@@ -90,7 +90,10 @@ def _unique_name(seal: Seal, path: str, numbering: Numbering | None) -> str:
 
 
 def _folded(path: str, numbering: Numbering | None) -> str:
-    return fold(source_of(path, numbering))
+    """The folded source path, or its digest where folding made it longer than a path may be (one sign can become
+    eighteen): an index row has its bounds. Only ever compared with its like."""
+    name = fold(source_of(path, numbering))
+    return name if len(name.encode()) <= MAX_PATH_BYTES else digest_of(name.encode())
 
 
 def entries_of(book: BookRow, decision: Decision, seal: Seal) -> list[AuditEntry]:

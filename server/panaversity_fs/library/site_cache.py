@@ -62,7 +62,7 @@ async def _forget_damaged(context: Context, key: BlobKey) -> None:
     """Nobody is to be told of these bytes again; other keys that share them included."""
     if context.read_only:
         return
-    async with context.database.write(OPERATION) as connection:
+    async with context.database.write(OPERATION, key.book_id) as connection:
         await find_book(connection, key.book_id, lock=True)
         count = await sites.drop_object(connection, key)
     await remove_objects(context, [key])

@@ -59,13 +59,13 @@ async def collect_sites(
 
 async def _collect(context: Context, place: Place, *, really: bool, everything: bool) -> SitesCollected:
     if really:
-        async with context.database.write(OPERATION) as connection:
-            going = await _going(context, connection, place, everything)
+        async with context.database.write(OPERATION, place[0]) as connection:
+            going = await _going(context, connection, place, everything, lock=True)
             await sites.drop_sites(connection, going)
             await sites.drop_expired(connection, place, context.clock())
     else:
         async with context.database.read(OPERATION) as connection:
-            going = await _going(context, connection, place, everything)
+            going = await _going(context, connection, place, everything, lock=False)
     listed = [one async for one in context.site_blobs.keys(*place)]
     leftovers = await context.site_blobs.leftovers(*place)
     await context.pause("sites listed")
@@ -79,9 +79,11 @@ async def _collect(context: Context, place: Place, *, really: bool, everything: 
     return SitesCollected(*place, len(going), len(strays), len(forgotten), sum(stray.size for stray in strays))
 
 
-async def _going(context: Context, connection: Connection, place: Place, everything: bool) -> list[SiteRow]:
-    """The rows to let go, under the book's lock."""
-    book = await find_book(connection, place[0], lock=True)
+async def _going(
+    context: Context, connection: Connection, place: Place, everything: bool, *, lock: bool
+) -> list[SiteRow]:
+    """The rows to let go, under the book's lock; a look at them needs none."""
+    book = await find_book(connection, place[0], lock)
     rows, now = await sites.sites_of(connection, place), context.clock()
     if everything or book is None or (book.state, book.incarnation) != (LIVE, place[1]):
         return rows
@@ -100,4 +102,5 @@ async def _unnamed(
         uploads = [upload for upload in await sites.uploads_of(connection, place) if upload.expires > now]
     named = sites.objects_of(rows) | sites.objects_of(uploads)
     owners = {upload.upload_id for upload in uploads}
-    return [one for one in listed if one.key not in named], [one for one in leftovers if one.owner not in owners]
+    strays = [one for one in listed if one.key not in named]
+    return strays, [one for one in leftovers if one.owner not in owners and one.key not in named]

@@ -25,6 +25,7 @@ from panaversity_fs.store import site_cache_rows as sites
 from panaversity_fs.store.blobs import BlobKey
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.site_cache_rows import SiteRow, SiteUpload
 
 OPERATION = "site cache"
@@ -95,11 +96,12 @@ def _require_room(book_id: str, size: int, quota: int) -> None:
         raise TooLarge(OPERATION, book_id, problem, hint, size=size, limit=quota)
 
 
+@again(undecided=True)
 async def _begin(context: Context, book_id: str, offer: Offer) -> SiteRow | SiteUpload:
     """The equal site that is kept already, else a protected name for bytes to come."""
     token = context.token()
     now = context.clock()
-    async with context.database.write(OPERATION) as connection:
+    async with context.database.write(OPERATION, book_id) as connection:
         book = await require_book(connection, book_id, OPERATION)
         present = await sites.find_site(connection, book_id, book.incarnation, offer.meta.key)
         if present is not None and not context.site_policy.is_over(present, now):
@@ -144,9 +146,10 @@ async def _receive(
                 await remove_objects(context, named.unnamed)
 
 
+@again(undecided=False)
 async def _name(context: Context, upload: SiteUpload, offer: Offer, agent: str) -> _Named:
     """One transaction: the row, the end of the protection, and room for it."""
-    async with context.database.write(OPERATION) as connection:
+    async with context.database.write(OPERATION, upload.book_id) as connection:
         await _require_life(connection, upload)
         now = context.clock()
         rows = await sites.sites_of(connection, (upload.book_id, upload.incarnation))
@@ -179,10 +182,19 @@ async def _require_life(connection: Connection, upload: SiteUpload) -> None:
 
 
 async def _take_back(context: Context, upload: SiteUpload) -> None:
-    """End the protection, then remove the bytes: nobody else can have their name."""
-    async with context.database.write(OPERATION) as connection:
+    """End the protection, then remove the bytes: nobody else can have their name. Where the naming transaction's own
+    answer was lost a row may have it."""
+    if not await _is_named(context, upload):
+        await remove_objects(context, [upload.object])
+
+
+@again(undecided=True)
+async def _is_named(context: Context, upload: SiteUpload) -> bool:
+    """Whether a row names the bytes, now that nothing protects them any more."""
+    async with context.database.write(OPERATION, upload.book_id) as connection:
         await sites.drop_upload(connection, upload.upload_id)
-    await remove_objects(context, [upload.object])
+        rows = await sites.sites_of(connection, (upload.book_id, upload.incarnation))
+    return upload.object in sites.objects_of(rows)
 
 
 async def remove_objects(context: Context, objects: Iterable[BlobKey]) -> None:

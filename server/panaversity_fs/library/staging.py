@@ -8,7 +8,7 @@ The pin also says under which generation of its key a digest is put: that of the
 """
 
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 
@@ -22,6 +22,7 @@ from panaversity_fs.store.blob_states import floor_of, give_up
 from panaversity_fs.store.blobs import BlobKey, Stored
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again, carry_out
 
 _CLEAN_UP_SECONDS = 30
 logger = logging.getLogger("panaversity_fs.staging")
@@ -52,11 +53,15 @@ class Staging:
         if not new:
             return
         self._pinned |= new  # first: a commit cut off by a cancellation may have happened
-        async with self._context.database.write("upload") as connection:
+        await self._pin_all(new)
+        await self._context.pause("pinned")
+
+    @again(undecided=True)
+    async def _pin_all(self, new: Collection[Digest]) -> None:
+        async with self._context.database.write("upload", self.book_id) as connection:
             await find_book(connection, self.book_id, lock=True)
             await self._choose_generations(connection, new)
             await save_pins(connection, [self._pin(digest) for digest in new])
-        await self._context.pause("pinned")
 
     async def adopt(self, objects: Mapping[BlobKey, Stored]) -> None:
         """Take objects that are in the store, and were verified, for bytes of this upload; they stay if it fails."""
@@ -64,8 +69,7 @@ class Staging:
         self._pinned |= self._kept
         self._generations |= {key.digest: key.generation for key in objects}
         self.stored |= {key.digest: stored for key, stored in objects.items()}
-        async with self._context.database.write("upload") as connection:
-            await save_pins(connection, [self._pin(key.digest) for key in objects])
+        await self._save_pins(self._pin(key.digest) for key in objects)
 
     async def _choose_generations(self, connection: Connection, digests: Collection[Digest]) -> dict[Digest, BlobRow]:
         """Decide where each digest is put, and revive what a collector has condemned; answers the rows there are."""
@@ -80,6 +84,15 @@ class Staging:
         self._generations |= there
         await save_blobs(connection, [replace(r, state="live") for r in rows.values() if r.state == "condemned"])
         return rows
+
+    async def _save_pins(self, pins: Iterable[Pin]) -> None:
+        held = list(pins)
+
+        async def save() -> None:
+            async with self._context.database.write("upload", self.book_id) as connection:
+                await save_pins(connection, held)
+
+        await carry_out(save, undecided=True)
 
     def _pin(self, digest: Digest) -> Pin:
         expires = self._context.clock() + PIN_LIFE
@@ -116,9 +129,10 @@ class Staging:
         self._at_hand[digest] = data
 
     async def put_offered(self, connection: Connection, named: Collection[Digest]) -> dict[Digest, BlobRow | None]:
-        """Store what was offered and is named now; answers of each its row, None where it gets one first."""
+        """Store what was offered and is named now; answers of each its row, None where it gets one first. It stays at
+        hand: a transaction that is carried out again has to put it again."""
         wanted = self._at_hand.keys() & set(named)
-        return {d: await self.store_under_lock(connection, d, self._at_hand.pop(d)) for d in wanted}
+        return {d: await self.store_under_lock(connection, d, self._at_hand[d]) for d in wanted}
 
     async def store_under_lock(self, connection: Connection, digest: Digest, data: bytes) -> BlobRow | None:
         """Store and publish one small blob inside the very transaction that will name it: no pin is needed there.
@@ -134,6 +148,10 @@ class Staging:
         await self._batch.publish()  # no pause: nobody may stand still while holding the lock
         return None if row is None or row.state == "deleted" else row
 
+    def lock_taken(self) -> None:
+        """A transaction begins, perhaps not the first: what was put under an earlier lock is protected by nothing."""
+        self._under_lock.clear()
+
     async def publish(self) -> None:
         """Make everything taken so far durable; still unnamed, so invisible to readers."""
         self._published = True  # first: it may break off in the middle
@@ -143,8 +161,7 @@ class Staging:
     async def keep_pins(self) -> None:
         """Publish and leave the pins to a later commit of the same subject (data-plane PUT)."""
         await self.publish()
-        async with self._context.database.write("upload") as connection:
-            await save_pins(connection, [self._pin(digest) for digest in self.stored])
+        await self._save_pins(self._pin(digest) for digest in self.stored)
         self._kept |= self._pinned
 
     def committed(self, digests: Collection[Digest]) -> None:
@@ -172,19 +189,25 @@ class Staging:
             await self._remove(leftovers)
 
     async def _remove(self, digests: set[Digest]) -> None:
-        """Drop our pins, then the bytes that no commit named and nobody else is sending; decided under the lock."""
+        """Drop our pins, then the bytes that no commit named and nobody else is sending."""
+        unnamed = await self._give_up(digests)
+        for key in unnamed:
+            await self._context.blobs.remove(key)
+        sent = {key.digest for key in unnamed} if self._published else digests
+        self._context.observer.took_back(len(sent & self.stored.keys()))
+
+    @again(undecided=True)
+    async def _give_up(self, digests: set[Digest]) -> set[BlobKey]:
+        """Decide under the lock which objects are nobody's; they may be removed at any time after this."""
         place = (self.book_id, self.incarnation)
-        async with self._context.database.write("clean up") as connection:
+        async with self._context.database.write("clean up", self.book_id) as connection:
             await find_book(connection, self.book_id, lock=True)
             await drop_upload(connection, self.upload_id)
             if not self._published:
-                self._context.observer.took_back(len(digests & self.stored.keys()))
-                return
+                return set()
             rows = await find_blobs(connection, *place, digests)
             held = {row.key for row in rows.values()}
             held |= {pin.key for pin in await find_pins(connection, *place, digests)}
             unnamed = {self.key(digest) for digest in digests if digest in self._generations} - held
             await give_up(connection, *place, unnamed)
-        for key in unnamed:
-            await self._context.blobs.remove(key)
-        self._context.observer.took_back(len({key.digest for key in unnamed} & self.stored.keys()))
+        return unnamed

@@ -16,6 +16,7 @@ from panaversity_fs.store.blob_rows import find_blobs
 from panaversity_fs.store.blobs import verified
 from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.told import ToldRow, find_told, save_told
 
 RENEWAL = timedelta(hours=1)
@@ -42,19 +43,27 @@ async def tell(context: Context, book: BookRow, view: BookView, known: ToldRow |
     async with Staging(context, book.book_id, book.incarnation, _TELLER) as staging:
         await staging.store_bytes(view.manifest_hash, view.text)
         await staging.publish()
-        async with context.database.write("plan_build") as connection:
-            if not await _all_live(connection, book, view):
-                return False
-            named = await rows.promise(connection, staging, view, now)
-            await rows.drop_used_pins(connection, staging, named)
+        named = await _promise(context, book, view, staging, now)
         staging.committed(named)
-    return True
+    return bool(named)
 
 
+@again(undecided=True)
+async def _promise(context: Context, book: BookRow, view: BookView, staging: Staging, now: datetime) -> set[Digest]:
+    """Write the promise; answers what it names, nothing where the book moved on too far."""
+    async with context.database.write("plan_build", book.book_id) as connection:
+        if not await _all_live(connection, book, view):
+            return set()
+        named = await rows.promise(connection, staging, view, now)
+        await rows.drop_used_pins(connection, staging, named)
+    return named
+
+
+@again(undecided=True)
 async def _renew(context: Context, book: BookRow, known: ToldRow, revision: int, now: datetime) -> bool:
     """Tell again what was told, perhaps of an earlier revision with the very same files; False when it was collected
     since ``known`` was read."""
-    async with context.database.write("plan_build") as connection:
+    async with context.database.write("plan_build", book.book_id) as connection:
         await find_book(connection, book.book_id, lock=True)
         still = await find_told(connection, book.book_id, book.incarnation, known.manifest_hash)
         if still is not None:

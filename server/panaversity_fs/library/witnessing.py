@@ -18,6 +18,7 @@ from panaversity_fs.library.telling import require_book
 from panaversity_fs.store import audit_rows
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 
 OPERATION = "accept_rollback"
 
@@ -25,13 +26,14 @@ OPERATION = "accept_rollback"
 class Witnessing(Facade):
     """Accepting what became of a log."""
 
+    @again(undecided=True)
     async def accept_rollback(self, book_id: str, seen: Checkpoint, caller: Caller) -> bool:
         """Write down that this agent goes on although the log does not continue the checkpoint it saw. Answers False,
         and writes nothing, where the log does, or where this agent said so before. Raises ``ReadOnly``,
         ``AgentRequired``, ``NotFound``."""
         agent = require_writer(self._context, book_id, caller, OPERATION)
         path = f"checkpoint:{seen.incarnation}:{seen.size}:{seen.root}"
-        async with self._context.database.write(OPERATION) as connection:
+        async with self._context.database.write(OPERATION, book_id) as connection:
             await require_book(connection, book_id, OPERATION)
             book = await find_book(connection, book_id, lock=True)
             assert book is not None

@@ -72,10 +72,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Bytes on their way in: ``name`` is the adapter's own and never used twice, ``owner`` whom the batch was for."""
+    """Bytes on their way in: ``name`` is the adapter's own and never used twice, ``owner`` whom the batch was for.
+
+    Where a medium cannot tell the owner, ``key`` says which blob they are to become: whoever may put that, owns them.
+    """
 
     name: str
     owner: str
+    key: BlobKey | None = None
 
 
 class Checker:
@@ -148,6 +152,9 @@ class BlobStore(Protocol):
 
     async def read_many(self, keys: Sequence[BlobKey]) -> list[bytes]:
         """Several small blobs whole, in order, unverified. Raises ``NotFound``."""
+
+    async def link(self, key: BlobKey, seconds: float) -> str | None:
+        """A URL under which anybody may fetch the blob from the medium itself for so long; None where none can."""
 
     async def remove(self, key: BlobKey) -> None:
         """Forget the blob, durably; fine when there is none."""

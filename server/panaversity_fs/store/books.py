@@ -11,6 +11,7 @@ from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.merkle import Edge
 from panaversity_fs.core.schema import Schema
+from panaversity_fs.store.locks import lock_book
 from panaversity_fs.store.tables import books
 from panaversity_fs.store.upsert import upsert, values_of
 
@@ -46,7 +47,10 @@ def _row(values: Sequence[object]) -> BookRow:
 
 
 async def find_book(connection: AsyncConnection, book_id: str, lock: bool = False) -> BookRow | None:
-    """The book's row, or None. ``lock`` holds it until the transaction ends (SQLite locks everything anyway)."""
+    """The book's row, or None. ``lock`` holds the book, row or not, until the transaction ends (SQLite locks everything
+    anyway)."""
+    if lock:
+        await lock_book(connection, book_id)
     query = select(books).where(books.c.book_id == book_id)
     found = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
     return None if found is None else _row(found)

@@ -1,158 +1,88 @@
 """The database as two doors: ``read`` (a snapshot) and ``write`` (the lock, then one transaction).
 
-Knows engines, their traps and their errors; does not know what is stored. SQLite facts it stands on: the driver's own
-transactions lose updates without any error, so every write begins with BEGIN IMMEDIATE; all pragmas but the journal
-mode belong to a connection; WAL needs ``synchronous=FULL`` or a power cut takes acknowledged commits (RELIABILITY 6).
+Knows which engine a URL names and that every error leaves as one of ours; does not know engines from within
+(``sqlite``, ``postgres``), nor what is stored.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 
-import anyio
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
-from panaversity_fs.store.one_hop import connect
-from panaversity_fs.store.uncut import uncut
+from panaversity_fs.core.errors import InvalidArgument, PanaversityError
+from panaversity_fs.database_url import POSTGRES
 
 Connection = AsyncConnection
 """A running transaction, as use cases hand it from row module to row module."""
 
-BUSY_TIMEOUT_MS = 10_000
-_SWITCH_MS = 20
+
+class Doors(Protocol):
+    """One engine."""
+
+    def write(self, operation: str, book_id: str | None) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that nobody else changing this book, or the store when None, is beside."""
+
+    def read(self, operation: str) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A snapshot."""
+
+    def fault(self, fault: SQLAlchemyError, operation: str) -> PanaversityError:
+        """The typed error for an error of the engine. Statements and parameters stay out of it."""
+
+    async def close(self) -> None:
+        """Give all connections back."""
+
+
+def doors_of(url: str) -> Doors:
+    """The engine a URL names, which is imported only now. Raises ``InvalidArgument`` for none, ``ConfigInvalid``."""
+    if url.startswith(POSTGRES):
+        from panaversity_fs.store.postgres import PostgresDoors
+
+        return PostgresDoors(url)
+    from panaversity_fs.store.sqlite import SCHEME, SqliteDoors
+
+    if not url.startswith(SCHEME):
+        hint = f"Begin it with {SCHEME} or {POSTGRES}"
+        raise InvalidArgument("start", "DATABASE_URL", "names a database this version cannot use", hint)
+    return SqliteDoors(url)
 
 
 class Database:
     """One database for one process. Close it inside the event loop that used it."""
 
     def __init__(self, url: str) -> None:
-        self._write_engine = _engine(url, 1)
-        self._read_engine = _engine(url, 8)
-        _prepare(self._write_engine, "BEGIN IMMEDIATE")
-        _prepare(self._read_engine, "BEGIN")
-        # One queue for writers: SQLite's own waiting polls, and a poller can starve.
-        self._queue = anyio.Lock()
+        self._doors = doors_of(url)
 
     @asynccontextmanager
-    async def write(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """The write lock and one transaction, committed when the block ends well, rolled back otherwise."""
-        async with self._queue:
-            with _database_errors(operation):
-                async with _transaction(self._write_engine) as connection:
-                    yield connection
+    async def write(self, operation: str, book_id: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed when the block ends well, rolled back otherwise. Whoever changes a book names it:
+        nobody else changes that book meanwhile, born or not. (SQLite lets one writer in at a time in any case.)"""
+        with _typed_errors(self._doors, operation):
+            async with self._doors.write(operation, book_id) as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
         """One snapshot; never waits for a writer."""
-        with _database_errors(operation):
-            async with _transaction(self._read_engine) as connection:
+        with _typed_errors(self._doors, operation):
+            async with self._doors.read(operation) as connection:
                 yield connection
 
     async def close(self) -> None:
         """Give all connections back."""
-        await self._write_engine.dispose()
-        await self._read_engine.dispose()
+        await self._doors.close()
 
 
-class _Steady(AsyncConnection):
-    """A connection no cancellation reaches in the middle of a statement: the driver would keep the lock (F26)."""
-
-    async def execute(self, *arguments: Any, **options: Any) -> Any:
-        return await uncut(super().execute(*arguments, **options))
-
-    async def run_sync(self, *arguments: Any, **options: Any) -> Any:
-        return await uncut(super().run_sync(*arguments, **options))
-
-    async def begun(self) -> None:
-        await self.start()
-        await self.begin()
-
-
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction, committed when the block ends well; closing rolls back whatever is not committed."""
-    connection = _Steady(engine)
-    try:
-        await uncut(connection.begun())
-        yield connection
-        await uncut(connection.commit())
-    except OperationalError as fault:
-        # SQLite opens a file it cannot open for writing just now read-only, silently and for the connection's life.
-        if "readonly database" in str(fault.orig) and connection.sync_connection is not None:
-            await uncut(connection.invalidate())
-        raise
-    finally:
-        if connection.sync_connection is not None:
-            await uncut(connection.close())
-
-
-def _engine(url: str, connections: int) -> AsyncEngine:
-    """Nothing is reset when a connection goes back: ``_transaction`` ends what it began, on every way out."""
-    return create_async_engine(
-        url, pool_size=connections, max_overflow=0, pool_timeout=30, pool_reset_on_return=None,
-        connect_args={"async_creator_fn": connect},
-    )  # fmt: skip
-
-
-def _prepare(engine: AsyncEngine, begin: str) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
-        try:
-            _set_up(connection)
-        except BaseException:
-            connection.close()  # nobody else knows it yet: its thread would wait for ever
-            raise
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-
-def _set_up(connection: Any) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    _switch_to_wal(connection, cursor)
-    cursor.close()
-
-
-def _switch_to_wal(connection: Any, cursor: Any) -> None:
-    """Only the first connection ever has work here; SQLite does not wait for another that is switching too (F28)."""
-    for left in reversed(range(BUSY_TIMEOUT_MS // _SWITCH_MS)):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as fault:
-            if not left or "locked" not in str(fault):
-                raise
-            connection.run_async(lambda _: anyio.sleep(_SWITCH_MS / 1000))
-        else:
-            return
-
-
-class _database_errors:  # noqa: N801 - a context manager reads as a verb
+class _typed_errors:  # noqa: N801 - a context manager reads as a verb
     """Translate the database's errors at the port; our own pass untouched."""
 
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
+    def __init__(self, doors: Doors, operation: str) -> None:
+        self._doors, self._operation = doors, operation
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
         if isinstance(fault, SQLAlchemyError):
-            raise database_fault(fault, self._operation) from fault
-
-
-def database_fault(fault: SQLAlchemyError, operation: str) -> PanaversityError:
-    """The typed error for what the database said. Statements and parameters stay out of it."""
-    said = str(fault.orig) if isinstance(fault, DBAPIError) else type(fault).__name__
-    if "disk is full" in said or "disk full" in said:
-        return StorageFull(operation, "database", "has no space left", "Free some space, then repeat", backend="sql")
-    if isinstance(fault, OperationalError):
-        return Unavailable(operation, "database", f"cannot be used now ({said})", "Try again", backend="sql")
-    return Unavailable(operation, "database", f"refused ({said})", "Look at the server's log", backend="sql")
+            raise self._doors.fault(fault, self._operation) from fault

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from panaversity_fs.store.database import Database
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.tables import store_facts
 from panaversity_fs.store.upsert import upsert
 
@@ -10,6 +11,7 @@ REBUILT = "rebuilt"
 """When rows were made again from blobs: other books' bytes may be there without rows, and are no strays."""
 
 
+@again(undecided=True)
 async def remember(database: Database, name: str, value: str) -> None:
     """Set a fact."""
     async with database.write("remember") as connection:

@@ -72,6 +72,9 @@ class LocalBlobs:
         except FileNotFoundError:
             raise absent(key) from None
 
+    async def link(self, key: BlobKey, seconds: float) -> str | None:  # noqa: ARG002 - nobody else can reach it
+        return None
+
     async def remove(self, key: BlobKey) -> None:
         with storage_errors("remove"):
             await in_thread(self._remove, self._path(key))

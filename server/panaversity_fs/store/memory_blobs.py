@@ -37,6 +37,9 @@ class MemoryBlobs:
     async def read_many(self, keys: Sequence[BlobKey]) -> list[bytes]:
         return [self._get(key) for key in keys]
 
+    async def link(self, key: BlobKey, seconds: float) -> str | None:  # noqa: ARG002 - nobody else can reach it
+        return None
+
     async def remove(self, key: BlobKey) -> None:
         self.blobs.pop(key.name, None)
 

@@ -10,18 +10,23 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from panaversity_fs.core.errors import ConfigInvalid
 from panaversity_fs.store.database import Database
+from panaversity_fs.store.locks import MIGRATING, lock_store, without_limits
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.tables import store_facts
 
 HEAD = "0003"
 """The newest step; a test compares it with the scripts."""
 
 
+@again(undecided=True)
 async def migrate(database: Database) -> None:
     """Run the missing steps. Raises ``ConfigInvalid`` for a database of a newer version."""
     async with database.read("migrate") as connection:
         if await connection.run_sync(current) == HEAD:
             return
     async with database.write("migrate") as connection:
+        await lock_store(connection, MIGRATING)
+        await without_limits(connection)
         await connection.run_sync(_upgrade)
 
 

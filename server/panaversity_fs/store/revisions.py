@@ -97,7 +97,8 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def _row(values: Sequence[object]) -> RevisionRow:
     revision, seq, when, agent, operation, *numbers = values
-    added, modified, deleted, settings, written, lost, gone, lost_before = (int(str(number)) for number in numbers)
+    # PostgreSQL sums to decimals, which spell themselves 7E+4 where they like.
+    added, modified, deleted, settings, written, lost, gone, lost_before = map(int, numbers)  # type: ignore[arg-type]
     assert isinstance(when, datetime)
     return RevisionRow(
         int(str(revision)), int(str(seq)), when, str(agent), str(operation), added, modified, deleted, settings > 0,

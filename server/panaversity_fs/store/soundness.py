@@ -1,7 +1,7 @@
 """Is this database fit to be written to? Asked before anything is (F16).
 
-Knows what SQLite says of a damaged file, and that an empty database over a store full of bytes is a lost one, not a new
-one. Repairs nothing.
+Knows what SQLite says of a damaged file, which settings PostgreSQL must not have, and that an empty database over a
+store full of bytes is a lost one, not a new one. Repairs nothing.
 """
 
 import os
@@ -14,6 +14,7 @@ from panaversity_fs.store.database import Database
 from panaversity_fs.store.migrate import current
 
 _FILE = "sqlite+aiosqlite:///"
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _DAMAGE = ("malformed", "not a database", "disk image")
 _RESTORE = "Restore the database from a backup, or make new rows from a told manifest with panaversity-fs rebuild"
 
@@ -37,8 +38,28 @@ async def require_sound(database: Database, url: str, blobs: BlobStore, *, rebui
         raise
     if found:
         raise _damaged(found[0])
-    if step is None and not rebuilding and await blobs.places():
+    await _require_durable(database)
+    if step is None and not rebuilding and await blobs.places() and await _is_empty(database):
         raise _lost()
+
+
+async def _is_empty(database: Database) -> bool:
+    """Looked at once more: another server may have made the tables meanwhile, and somebody written."""
+    async with database.read("start") as connection:
+        return await connection.run_sync(current) is None
+
+
+async def _require_durable(database: Database) -> None:
+    """Raise ``ConfigInvalid`` where PostgreSQL was told not to wait for its disk: a crash would take what callers were
+    told is kept (P1). SQLite is told by us."""
+    async with database.read("start") as connection:
+        if connection.dialect.name != "postgresql":
+            return
+        query = text("SELECT name FROM pg_settings WHERE name = ANY(:names) AND setting = 'off' ORDER BY name")
+        off = list((await connection.execute(query, {"names": list(_DURABLE)})).scalars())
+    if off:
+        problem = f"runs with {' and '.join(off)} off, so that a crash takes what was acknowledged"
+        raise ConfigInvalid("start", "database", problem, "Turn it on", key="DATABASE_URL", reason="not durable")
 
 
 def _is_absent(url: str) -> bool:

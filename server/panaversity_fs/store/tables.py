@@ -16,12 +16,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     TypeDecorator,
     text,
 )
+
+from panaversity_fs.store.byte_order import long_text, short_text
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -50,10 +50,10 @@ metadata = MetaData(
     }
 )
 
-_DIGEST = String(64)
-_BOOK = String(63)
-_PATH = String(1000)
-_USER = String(128)
+_DIGEST = short_text(64)
+_BOOK = short_text(63)
+_PATH = short_text(1000)
+_USER = short_text(128)
 
 
 def _digest_check(column: str) -> CheckConstraint:
@@ -63,8 +63,8 @@ def _digest_check(column: str) -> CheckConstraint:
 store_facts = Table(
     "store_facts",
     metadata,
-    Column("name", String(40), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", short_text(40), primary_key=True),
+    Column("value", long_text(), nullable=False),
 )
 
 books = Table(
@@ -72,9 +72,9 @@ books = Table(
     metadata,
     Column("book_id", _BOOK, primary_key=True),
     Column("incarnation", Integer, nullable=False),
-    Column("state", String(10), nullable=False),
-    Column("schema", String(20), nullable=False),
-    Column("numbering", String(20)),
+    Column("state", short_text(10), nullable=False),
+    Column("schema", short_text(20), nullable=False),
+    Column("numbering", short_text(20)),
     Column("revision", BigInteger, nullable=False),
     Column("base_revision", BigInteger, nullable=False),
     Column("ingest_manifest", _DIGEST),
@@ -82,7 +82,7 @@ books = Table(
     Column("chain_head", _DIGEST, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
-    Column("chain_edge", Text, nullable=False, server_default=""),
+    Column("chain_edge", long_text(), nullable=False, server_default=""),
     CheckConstraint("state IN ('live', 'deleted')", name="state_known"),
     CheckConstraint("schema IN ('strict', 'docusaurus')", name="schema_known"),
     CheckConstraint("base_revision <= revision", name="revisions_ordered"),
@@ -100,9 +100,9 @@ file_journal = Table(
     Column("size", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("last_written_at", UtcDateTime, nullable=False),
-    Column("agent_id", String(200), nullable=False),
-    Column("storage_backend", String(20), nullable=False),
-    Column("path_fold", Text, nullable=False),
+    Column("agent_id", short_text(200), nullable=False),
+    Column("storage_backend", short_text(20), nullable=False),
+    Column("path_fold", long_text(), nullable=False),
     Column("deleted", Boolean, nullable=False),
     CheckConstraint("size >= 0", name="size_not_negative"),
     CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
@@ -128,7 +128,7 @@ blobs = Table(
     Column("generation", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("crc32", BigInteger, nullable=False),
-    Column("state", String(10), nullable=False),
+    Column("state", short_text(10), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     CheckConstraint("state IN ('live', 'condemned', 'deleted')", name="state_known"),
     _digest_check("sha256"),
@@ -137,11 +137,11 @@ blobs = Table(
 uploads = Table(
     "uploads",
     metadata,
-    Column("upload_id", String(32), primary_key=True),
+    Column("upload_id", short_text(32), primary_key=True),
     Column("sha256", _DIGEST, primary_key=True),
     Column("book_id", _BOOK, nullable=False),
     Column("incarnation", Integer, nullable=False),
-    Column("subject", String(255), nullable=False),
+    Column("subject", short_text(255), nullable=False),
     Column("size", BigInteger),
     Column("crc32", BigInteger),
     Column("expires", UtcDateTime, nullable=False),
@@ -178,17 +178,17 @@ audit_log = Table(
     Column("book_id", _BOOK, primary_key=True),
     Column("incarnation", Integer, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", String(32), nullable=False, unique=True),
+    Column("id", short_text(32), nullable=False, unique=True),
     Column("revision", BigInteger, nullable=False),
     Column("timestamp", UtcDateTime, nullable=False),
-    Column("agent_id", String(200), nullable=False),
-    Column("operation", String(40), nullable=False),
+    Column("agent_id", short_text(200), nullable=False),
+    Column("operation", short_text(40), nullable=False),
     Column("path", _PATH, nullable=False),
     Column("user_id", _USER, nullable=False),
     Column("prev_hash", _DIGEST),
     Column("new_hash", _DIGEST),
-    Column("status", String(10), nullable=False),
-    Column("error_message", Text),
+    Column("status", short_text(10), nullable=False),
+    Column("error_message", long_text()),
     Column("execution_time_ms", Integer, nullable=False),
     Column("entry_hash", _DIGEST, nullable=False),
     CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
@@ -214,10 +214,10 @@ requests = Table(
     metadata,
     Column("book_id", _BOOK, primary_key=True),
     Column("incarnation", Integer, primary_key=True),
-    Column("subject", String(255), primary_key=True),
-    Column("idempotency_key", String(200), primary_key=True),
+    Column("subject", short_text(255), primary_key=True),
+    Column("idempotency_key", short_text(200), primary_key=True),
     Column("payload_hash", _DIGEST, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("answer", long_text(), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     _digest_check("payload_hash"),
 )
@@ -225,13 +225,13 @@ requests = Table(
 access_log = Table(
     "access_log",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", short_text(32), primary_key=True),
     Column("timestamp", UtcDateTime, nullable=False),
-    Column("agent_id", String(200)),
-    Column("operation", String(40), nullable=False),
+    Column("agent_id", short_text(200)),
+    Column("operation", short_text(40), nullable=False),
     Column("book_id", _BOOK, nullable=False),
     Column("path", _PATH, nullable=False),
-    Column("code", String(40)),
+    Column("code", short_text(40)),
     Column("execution_time_ms", Integer, nullable=False),
     Index("ix_access_log_book", "book_id", "timestamp"),
 )
@@ -242,13 +242,13 @@ site_cache = Table(
     Column("book_id", _BOOK, primary_key=True),
     Column("incarnation", Integer, primary_key=True, autoincrement=False),
     Column("key", _DIGEST, primary_key=True),
-    Column("document", Text, nullable=False),
+    Column("document", long_text(), nullable=False),
     Column("output", _DIGEST, nullable=False),
     Column("sha256", _DIGEST, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("build_ms", BigInteger, nullable=False),
-    Column("agent_id", String(200), nullable=False),
+    Column("agent_id", short_text(200), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_used_at", UtcDateTime, nullable=False),
     CheckConstraint("agent_id NOT IN ('', 'system')", name="agent_named"),
@@ -262,7 +262,7 @@ site_cache = Table(
 site_uploads = Table(
     "site_uploads",
     metadata,
-    Column("upload_id", String(32), primary_key=True),
+    Column("upload_id", short_text(32), primary_key=True),
     Column("book_id", _BOOK, nullable=False),
     Column("incarnation", Integer, nullable=False),
     Column("sha256", _DIGEST, nullable=False),

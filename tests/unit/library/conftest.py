@@ -1,13 +1,13 @@
 """Asynchronous tests run on asyncio; each gets an empty store and its library, and ends under the oracle."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from panaversity_fs.library import Library
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import Store, new_store
 
@@ -33,7 +33,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(tmp_path: Path, empty_database: Path) -> Store:
     """An empty store in memory and one database file."""
-    shutil.copy(empty_database, tmp_path)
+    stack.copy_database(empty_database, tmp_path)
     return new_store(tmp_path)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import os
-import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.schema import Schema
 from panaversity_fs.library import Library
 from panaversity_fs.library.importing import Imported
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, ingest, lesson, new_store
 
@@ -206,7 +206,7 @@ async def test_P9_an_import_that_was_cut_between_overlays_is_finished_by_the_nex
         wanted = await overlays_of(library, BOOK)
     for commits in (1, 2):
         (tmp_path / f"{commits}").mkdir()
-        shutil.copy(empty_database, tmp_path / f"{commits}")
+        stack.copy_database(empty_database, tmp_path / f"{commits}")
         other = new_store(tmp_path / f"{commits}")
         await _import_dying_after(other, data, commits)
         async with other.open() as library:
@@ -294,7 +294,7 @@ def test_R5_whatever_a_book_and_its_overlays_hold_comes_back_and_its_log_verifie
     gone: set[str],
 ) -> None:
     folder = tmp_path_factory.mktemp("round")
-    shutil.copy(empty_database, folder)
+    stack.copy_database(empty_database, folder)
     store = new_store(folder)
 
     async def run() -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +20,7 @@ from panaversity_fs.library import Caller, Library, pruning
 from panaversity_fs.library.auditing import AuditFilter
 from panaversity_fs.library.inspecting import Depth
 from panaversity_fs.library.pruning import Pruned
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, ingest, lesson, new_store
 
@@ -174,12 +175,7 @@ async def test_S38_a_log_that_was_tampered_with_is_not_pruned(store: Store) -> N
 
 def tamper(store: Store, *statements: str) -> None:
     """As somebody with the database's password."""
-    with closing(sqlite3.connect(store.folder / "store.db")) as connection, connection:
-        for table in ("audit_log", "audit_holes"):
-            for verb in ("update", "delete"):
-                connection.execute(f"DROP TRIGGER IF EXISTS tr_{table}_no_{verb}")
-        for statement in statements:
-            connection.execute(statement)
+    stack.tamper(store.folder, *statements)
 
 
 DIG = "INSERT INTO audit_holes SELECT book_id, incarnation, seq, entry_hash FROM audit_log WHERE "
@@ -226,6 +222,7 @@ async def test_S38_an_unpruned_log_whose_entries_were_dug_out_is_found(store: St
         assert (report.found.seq, report.found.fault) == (1, "pruned")
 
 
+@stack.only_sqlite
 async def test_S16_S38_the_guard_stands_again_after_a_pruning_and_holes_have_their_own(store: Store) -> None:
     await old_story(store)
     with closing(sqlite3.connect(store.folder / "store.db")) as connection:
@@ -245,10 +242,10 @@ async def test_S16_S38_the_guard_stands_again_after_a_pruning_and_holes_have_the
 @given(st.data())
 @settings(max_examples=MOST, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_S38_honest_logs_never_alarm_however_they_are_pruned(
-    tmp_path_factory: pytest.TempPathFactory, empty_database: object, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, data: st.DataObject
 ) -> None:
     folder = tmp_path_factory.mktemp("pruned")
-    shutil.copy(str(empty_database), folder)
+    stack.copy_database(empty_database, folder)
     store = new_store(folder)
     steps = data.draw(
         st.lists(st.sampled_from(["write", "delete", "overlay", "ingest", "prune", "refused"]), max_size=14)

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +25,7 @@ from panaversity_fs.library import Caller, Library
 from panaversity_fs.library.inspecting import Depth
 from panaversity_fs.library.keeping import Policy
 from panaversity_fs.library.resuming import Received
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, lesson, new_store, pieces, written
 
@@ -162,10 +163,10 @@ async def test_S17_R7_it_is_a_change_like_any_other(store: Store) -> None:
 @given(cuts=st.lists(st.integers(0, len(DATA)), max_size=6))
 @settings(max_examples=MOST, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_F63_P9_however_it_is_cut_the_blob_is_the_one_that_was_promised(
-    tmp_path_factory: pytest.TempPathFactory, empty_database: object, cuts: list[int]
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path, cuts: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
-    shutil.copy(str(empty_database), folder)
+    stack.copy_database(empty_database, folder)
     store = new_store(folder)
 
     async def run() -> None:

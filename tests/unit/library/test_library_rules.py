@@ -38,7 +38,7 @@ async def test_FR_002_an_acknowledged_write_is_in_the_journal(library: Library, 
     assert (result.revision, result.added) == (1, 1)
     entry = await library.entry(BOOK, PATH)
     assert (entry.sha256, entry.size, entry.revision, entry.agent_id) == (OLD, 3, 1, "tester")
-    assert entry.storage_backend == "memory"
+    assert entry.storage_backend == store.medium.blobs.backend
     assert entry.source_path == "01-Part/01-Chapter/01-lesson-1.md"
     assert await library.read_bytes(BOOK, OLD, 100) == b"old"
     async with store.open() as restarted:

@@ -20,8 +20,6 @@ from panaversity_fs.core.errors import (
 from panaversity_fs.core.site_meta import SiteMeta
 from panaversity_fs.library import Caller, KeptSite, Library, Offer, SitePolicy, open_library
 from panaversity_fs.library.observing import Silent
-from panaversity_fs.store.blobs import BlobStore
-from panaversity_fs.store.site_cache_rows import PART
 from support.stores import BOOK, CALLER, Store, lesson, pieces
 
 pytestmark = pytest.mark.anyio
@@ -219,11 +217,7 @@ async def test_a_sender_that_breaks_off_leaves_nothing(library: Library, store: 
 
 def damage(store: Store, data: bytes | None) -> None:
     (name,) = store.medium.site_names()
-    bytes_of: BlobStore = store.medium.blobs.apart(PART)
-    if data is None:
-        del bytes_of.blobs[name]  # type: ignore[attr-defined]
-    else:
-        bytes_of.blobs[name] = data  # type: ignore[attr-defined]
+    store.medium.damage_site(name, data)
 
 
 @pytest.mark.parametrize("harm", [SITE[:-1] + b"!", SITE[:-1], None], ids=["flipped", "cut", "gone"])
@@ -309,7 +303,7 @@ async def test_gc_enforces_a_quota_that_was_lowered_and_takes_strays(library: Li
         store.url, "", blobs=store.medium.blobs, clock=store.clock, site_policy=SitePolicy(60_000, 14 * DAY)
     )
     async with smaller as library:
-        store.medium.blobs.apart(PART).blobs[f"books/{BOOK}/1/blobs/ab/{'ab' * 32}.7"] = b"stray"  # type: ignore[attr-defined]
+        store.medium.damage_site(f"books/{BOOK}/1/blobs/ab/{'ab' * 32}.7", b"stray")
         (done,) = [done async for done in library.collect_sites(really=True)]
         assert (done.sites, done.objects, done.size) == (2, 3, 50_005)
         assert [await is_kept(library, f"document {n}") for n in range(4)] == [False, False, True, True]

@@ -1,7 +1,5 @@
 """Accepting a rollback is written into the log, once, and only where there is one to accept (DESIGN 9, S37)."""
 
-import shutil
-
 import pytest
 
 from panaversity_fs.core.audit import Checkpoint
@@ -9,6 +7,7 @@ from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import AgentRequired, NotFound, ReadOnly
 from panaversity_fs.library import Caller, Library
 from panaversity_fs.library.auditing import AuditFilter
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, Store, lesson
 
@@ -26,14 +25,12 @@ async def rolled_back(store: Store) -> Checkpoint:
     """A store restored from a backup that is two entries old; the checkpoint that somebody saw meanwhile."""
     async with store.open() as library:
         await library.write(BOOK, lesson(1), b"one", CALLER, expected=None)
-    shutil.copy(store.folder / "store.db", store.folder / "backup.db")
+    restore = stack.backup(store.folder)
     async with store.open() as library:
         await library.write(BOOK, lesson(2), b"two", CALLER, expected=None)
         await library.write(BOOK, lesson(3), b"three", CALLER, expected=None)
         seen = await library.checkpoint(BOOK)
-    for name in ("store.db-wal", "store.db-shm"):
-        (store.folder / name).unlink(missing_ok=True)
-    shutil.move(store.folder / "backup.db", store.folder / "store.db")
+    restore()
     return seen
 
 

@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from panaversity_fs.core.errors import ConfigInvalid, StorageFull, Unavailable
 from panaversity_fs.library import open_library
-from panaversity_fs.store.database import Database, database_fault
+from panaversity_fs.store.database import Database
 from panaversity_fs.store.migrate import migrate
+from panaversity_fs.store.sqlite import database_fault
 
 pytestmark = pytest.mark.anyio
 

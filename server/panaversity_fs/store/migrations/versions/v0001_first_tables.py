@@ -6,6 +6,8 @@ Written out instead of taken from ``store.tables``: a step must not change when 
 import sqlalchemy as sa
 from alembic import op
 
+from panaversity_fs.store.byte_order import long_text, short_text
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -15,22 +17,22 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "audit_log",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", short_text(32), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("agent_id", sa.String(length=200), nullable=False),
-        sa.Column("operation", sa.String(length=40), nullable=False),
-        sa.Column("path", sa.String(length=1000), nullable=False),
-        sa.Column("user_id", sa.String(length=128), nullable=False),
-        sa.Column("prev_hash", sa.String(length=64), nullable=True),
-        sa.Column("new_hash", sa.String(length=64), nullable=True),
-        sa.Column("status", sa.String(length=10), nullable=False),
-        sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("agent_id", short_text(200), nullable=False),
+        sa.Column("operation", short_text(40), nullable=False),
+        sa.Column("path", short_text(1000), nullable=False),
+        sa.Column("user_id", short_text(128), nullable=False),
+        sa.Column("prev_hash", short_text(64), nullable=True),
+        sa.Column("new_hash", short_text(64), nullable=True),
+        sa.Column("status", short_text(10), nullable=False),
+        sa.Column("error_message", long_text(), nullable=True),
         sa.Column("execution_time_ms", sa.Integer(), nullable=False),
-        sa.Column("entry_hash", sa.String(length=64), nullable=False),
+        sa.Column("entry_hash", short_text(64), nullable=False),
         sa.CheckConstraint("agent_id NOT IN ('', 'system')", name=op.f("ck_audit_log_agent_named")),
         sa.CheckConstraint("status IN ('success', 'refused')", name=op.f("ck_audit_log_status_known")),
         sa.CheckConstraint(
@@ -46,13 +48,13 @@ def upgrade() -> None:
     op.create_index("ix_audit_log_path", "audit_log", ["book_id", "incarnation", "path", "user_id"], unique=False)
     op.create_table(
         "blobs",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", short_text(64), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("crc32", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("state", short_text(10), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("state IN ('live', 'condemned', 'deleted')", name=op.f("ck_blobs_state_known")),
         sa.CheckConstraint("sha256 IS NULL OR length(sha256) = 64", name=op.f("ck_blobs_sha256_is_digest")),
@@ -60,16 +62,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "books",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("schema", sa.String(length=20), nullable=False),
-        sa.Column("numbering", sa.String(length=20), nullable=True),
+        sa.Column("state", short_text(10), nullable=False),
+        sa.Column("schema", short_text(20), nullable=False),
+        sa.Column("numbering", short_text(20), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("base_revision", sa.BigInteger(), nullable=False),
-        sa.Column("ingest_manifest", sa.String(length=64), nullable=True),
+        sa.Column("ingest_manifest", short_text(64), nullable=True),
         sa.Column("chain_seq", sa.BigInteger(), nullable=False),
-        sa.Column("chain_head", sa.String(length=64), nullable=False),
+        sa.Column("chain_head", short_text(64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("schema IN ('strict', 'docusaurus')", name=op.f("ck_books_schema_known")),
@@ -83,16 +85,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "file_journal",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
-        sa.Column("path", sa.String(length=1000), nullable=False),
-        sa.Column("user_id", sa.String(length=128), server_default=sa.text("'__base__'"), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
+        sa.Column("path", short_text(1000), nullable=False),
+        sa.Column("user_id", short_text(128), server_default=sa.text("'__base__'"), nullable=False),
+        sa.Column("sha256", short_text(64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("last_written_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("agent_id", sa.String(length=200), nullable=False),
-        sa.Column("storage_backend", sa.String(length=20), nullable=False),
-        sa.Column("path_fold", sa.Text(), nullable=False),
+        sa.Column("agent_id", short_text(200), nullable=False),
+        sa.Column("storage_backend", short_text(20), nullable=False),
+        sa.Column("path_fold", long_text(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.CheckConstraint("agent_id NOT IN ('', 'system')", name=op.f("ck_file_journal_agent_named")),
         sa.CheckConstraint("sha256 IS NULL OR length(sha256) = 64", name=op.f("ck_file_journal_sha256_is_digest")),
@@ -110,9 +112,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "manifests",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("manifest_hash", sa.String(length=64), nullable=False),
+        sa.Column("manifest_hash", short_text(64), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("file_count", sa.Integer(), nullable=False),
         sa.Column("total_bytes", sa.BigInteger(), nullable=True),
@@ -125,12 +127,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "requests",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=200), nullable=False),
-        sa.Column("payload_hash", sa.String(length=64), nullable=False),
-        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("subject", short_text(255), nullable=False),
+        sa.Column("idempotency_key", short_text(200), nullable=False),
+        sa.Column("payload_hash", short_text(64), nullable=False),
+        sa.Column("answer", long_text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "payload_hash IS NULL OR length(payload_hash) = 64", name=op.f("ck_requests_payload_hash_is_digest")
@@ -139,17 +141,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "store_facts",
-        sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("name", short_text(40), nullable=False),
+        sa.Column("value", long_text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_store_facts")),
     )
     op.create_table(
         "uploads",
-        sa.Column("upload_id", sa.String(length=32), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("upload_id", short_text(32), nullable=False),
+        sa.Column("sha256", short_text(64), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("subject", short_text(255), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("crc32", sa.BigInteger(), nullable=True),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),

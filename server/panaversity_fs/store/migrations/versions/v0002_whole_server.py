@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from panaversity_fs.core.merkle import Edge, extend
+from panaversity_fs.store.byte_order import long_text, short_text
+from panaversity_fs.store.migrations import guards
 
 revision = "0002"
 down_revision = "0001"
@@ -18,17 +20,17 @@ _FILL_STEP = 10_000
 
 
 def upgrade() -> None:
-    op.add_column("books", sa.Column("chain_edge", sa.Text(), nullable=False, server_default=""))
+    op.add_column("books", sa.Column("chain_edge", long_text(), nullable=False, server_default=""))
     _fill_edges(op.get_bind())
     op.create_table(
         "access_log",
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", short_text(32), nullable=False),
         sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("agent_id", sa.String(length=200), nullable=True),
-        sa.Column("operation", sa.String(length=40), nullable=False),
-        sa.Column("book_id", sa.String(length=63), nullable=False),
-        sa.Column("path", sa.String(length=1000), nullable=False),
-        sa.Column("code", sa.String(length=40), nullable=True),
+        sa.Column("agent_id", short_text(200), nullable=True),
+        sa.Column("operation", short_text(40), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
+        sa.Column("path", short_text(1000), nullable=False),
+        sa.Column("code", short_text(40), nullable=True),
         sa.Column("execution_time_ms", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_log")),
     )
@@ -36,33 +38,21 @@ def upgrade() -> None:
     op.add_column("uploads", sa.Column("generation", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "blob_floors",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("floor", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("book_id", "incarnation", name=op.f("pk_blob_floors")),
     )
-    for verb in ("UPDATE", "DELETE"):
-        _forbid(verb)
+    guards.guard("audit_log", "audit entries are never changed")
 
 
 def downgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for verb in ("update", "delete"):
-            op.execute(f"DROP TRIGGER tr_audit_log_no_{verb}")
+    guards.let_go("audit_log")
     op.drop_table("blob_floors")
     op.drop_column("uploads", "generation")
     op.drop_index("ix_access_log_book", table_name="access_log")
     op.drop_table("access_log")
     op.drop_column("books", "chain_edge")
-
-
-def _forbid(verb: str) -> None:
-    """An audit entry, once written, stays as it is (S16). PostgreSQL's own form comes with PostgreSQL."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            f"CREATE TRIGGER tr_audit_log_no_{verb.lower()} BEFORE {verb} ON audit_log "
-            "BEGIN SELECT RAISE(ABORT, 'audit entries are never changed'); END"
-        )
 
 
 def _fill_edges(connection: sa.Connection) -> None:

@@ -7,6 +7,9 @@ Written out instead of taken from ``store.tables``: a step must not change when 
 import sqlalchemy as sa
 from alembic import op
 
+from panaversity_fs.store.byte_order import long_text, short_text
+from panaversity_fs.store.migrations import guards
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -16,16 +19,16 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "site_cache",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("document", sa.Text(), nullable=False),
-        sa.Column("output", sa.String(length=64), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("key", short_text(64), nullable=False),
+        sa.Column("document", long_text(), nullable=False),
+        sa.Column("output", short_text(64), nullable=False),
+        sa.Column("sha256", short_text(64), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("build_ms", sa.BigInteger(), nullable=False),
-        sa.Column("agent_id", sa.String(length=200), nullable=False),
+        sa.Column("agent_id", short_text(200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("agent_id NOT IN ('', 'system')", name=op.f("ck_site_cache_agent_named")),
@@ -38,10 +41,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "site_uploads",
-        sa.Column("upload_id", sa.String(length=32), nullable=False),
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("upload_id", short_text(32), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", short_text(64), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("sha256 IS NULL OR length(sha256) = 64", name=op.f("ck_site_uploads_sha256_is_digest")),
@@ -52,7 +55,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("audit_holes")  # and its triggers with it
+    guards.drop_pruning()
+    guards.let_go("audit_holes")
+    op.drop_table("audit_holes")
     op.drop_index("ix_site_uploads_book", table_name="site_uploads")
     op.drop_table("site_uploads")
     op.drop_table("site_cache")
@@ -61,18 +66,14 @@ def downgrade() -> None:
 def _create_audit_holes() -> None:
     op.create_table(
         "audit_holes",
-        sa.Column("book_id", sa.String(length=63), nullable=False),
+        sa.Column("book_id", short_text(63), nullable=False),
         sa.Column("incarnation", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("entry_hash", sa.String(length=64), nullable=False),
+        sa.Column("entry_hash", short_text(64), nullable=False),
         sa.CheckConstraint(
             "entry_hash IS NULL OR length(entry_hash) = 64", name=op.f("ck_audit_holes_entry_hash_is_digest")
         ),
         sa.PrimaryKeyConstraint("book_id", "incarnation", "seq", name=op.f("pk_audit_holes")),
     )
-    if op.get_bind().dialect.name == "sqlite":  # PostgreSQL's own form comes with PostgreSQL
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER tr_audit_holes_no_{verb.lower()} BEFORE {verb} ON audit_holes "
-                "BEGIN SELECT RAISE(ABORT, 'what is left of audit entries is never changed'); END"
-            )
+    guards.guard("audit_holes", "what is left of audit entries is never changed")
+    guards.make_pruning()
