@@ -205,6 +205,8 @@ def _subject(claims: Mapping[str, Any]) -> str:
 
 def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     subject = issuer.prefix + _subject(claims)
+    if len(subject) > MAX_SUBJECT:  # what is kept of it has that bound, and one engine keeps to it
+        _refuse("has no usable subject")
     agent = next((claims[name] for name in ("agent_id", "client_id", "azp") if name in claims), subject)
     if not isinstance(agent, str):
         _refuse("has no usable agent")

@@ -120,6 +120,8 @@ async def test_a_github_token_has_the_scopes_of_the_rules_and_a_subject_of_its_o
     assert fork.grants.scopes == set()
     # A workflow that spells a person's name is not that person.
     assert (await principal(read, token("rsa", iss=GITHUB_ISSUER, **{**WORKFLOW, "sub": "alice"}))).subject != "alice"
+    with pytest.raises(Unauthenticated):  # with its prefix it is longer than what is kept of a subject
+        await principal(read, token("rsa", iss=GITHUB_ISSUER, **{**WORKFLOW, "sub": "s" * 250}))
 
 
 @pytest.mark.anyio
