@@ -51,10 +51,11 @@ def test_ctrl_c_reaches_the_builder_once_and_its_status_is_the_hooks(tmp_path):
     )
     os.close(theirs)
     try:
-        assert b"ready True" in read_until(ours, b"ready")
+        assert b"ready True" in read_until(ours, b"ready True")
         os.write(ours, b"\x03")
         assert b"heard 1" in read_until(ours, b"heard 1")
         assert process.wait(30) == 130
     finally:
         process.kill()
+        process.wait()
         os.close(ours)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panaversity_fs.config import Settings
-from panaversity_fs.serve import _listening
+from panaversity_fs.serve import bound
 from panaversity_fs.store import local_blobs
 from support.live import app_client
 from support.scraped import scraped
@@ -63,5 +63,5 @@ async def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_answers_do_not_wait_for_the_acknowledgement_of_their_headers() -> None:
     """asyncio turns Nagle's algorithm off only for sockets that name their protocol: 40 ms a kept connection."""
-    with _listening(Settings.read({}, port=0)) as listener:
+    with bound(Settings.read({}, port=0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP

@@ -17,7 +17,7 @@ from support import postgres
 from support.object_store import InBucket, moto
 from support.programs import Run, StepClock, program
 
-PROGRAMS = 400 if os.environ.get("PANAVERSITY_TEST_FULL", "") == "1" else 12
+PROGRAMS = 400 if os.environ.get("PANAVERSITY_TEST_FULL", "") == "1" else 6
 
 
 @asynccontextmanager
