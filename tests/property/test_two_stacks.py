@@ -39,7 +39,7 @@ def first_difference(one: list[Any], other: list[Any]) -> str:
 
 
 @pytest.mark.timeout(3600 if PROGRAMS > 100 else 240)
-def test_F29_P15_the_same_programs_give_the_same_answers_on_both_stacks(tmp_path: Path) -> None:
+def test_F29_P15_SC_008_SC_105_the_same_programs_give_the_same_answers_on_both_stacks(tmp_path: Path) -> None:
     url = postgres.new_database()
 
     async def run() -> list[str]:

@@ -11,7 +11,7 @@ from panaversity_fs.database_url import Target, judge, target_of
 SECRET = "pa55-word"
 
 
-def test_FR_006_everything_a_url_says_is_understood() -> None:
+def test_FR_006_FR_028_everything_a_url_says_is_understood() -> None:
     url = "postgresql+asyncpg://ann:p%40ss@db.example:6432/books?ssl=verify-full&statement_cache_size=0"
     assert target_of(url) == Target("books", "db.example", 6432, "ann", "p@ss", "verify-full", pooled=True)
 
