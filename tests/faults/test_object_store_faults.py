@@ -410,7 +410,7 @@ async def test_SC_010_with_five_percent_of_all_requests_failing_nearly_every_ope
     store: FaultStore, medium: InBucket
 ) -> None:
     """Nothing acknowledged is lost, nothing wrong is read, and at least 99.9 % of the operations succeed."""
-    count = 10_000 if FULL else 500
+    count = 10_000 if FULL else 200
     chance = random.Random(10)
     store.chance = Chance(0.05, (*PASSING.values(), Trouble("hang")), random.Random(5))
     there: dict[BlobKey, bytes] = {}

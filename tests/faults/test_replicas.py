@@ -18,7 +18,7 @@ from support.replicas import Door, Replicas, all_at_once, two_replicas
 
 BOOK, SIDE = "shared", "ingested"
 WRITERS, CONTESTED = 16, 6
-EACH, KILLS = (40, 20) if os.environ.get("PANAVERSITY_TEST_FULL", "") == "1" else (4, 2)
+EACH, KILLS = (40, 20) if os.environ.get("PANAVERSITY_TEST_FULL", "") == "1" else (2, 2)
 
 
 def own(writer: int, number: int) -> str:

@@ -17,7 +17,7 @@ from support.oracle import assert_store_ok
 from support.stores import BOOK, InFolder, Store, lesson
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
-KILLS = 200 if FULL else 20
+KILLS = 200 if FULL else 10
 SEED = int(os.environ.get("PANAVERSITY_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 
 # The child's program: round r, step s. Every third step is an ingest of 20 files into a chapter of its own that also

@@ -143,14 +143,15 @@ def attack(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["a", "lines", "random"])
 def test_S19_no_bad_pattern_takes_long_over_100_KB(kind: str) -> None:
-    """Each within 100 ms of processor time of this thread, so that a busy machine changes nothing; three tries."""
+    """Each within 250 ms of processor time of this thread, so that a busy machine changes nothing, nor one of half the
+    speed (``make bench`` has the figure); what backtracks takes minutes. Three tries."""
     text = attack(kind)
     slow = {}
     for pattern in BAD:
         spent = min(cost(pattern, text) for _ in range(1))
-        if spent >= 0.1:
+        if spent >= 0.25:
             spent = min(cost(pattern, text) for _ in range(2))
-        if spent >= 0.1:
+        if spent >= 0.25:
             slow[pattern] = spent
     assert slow == {}
 
