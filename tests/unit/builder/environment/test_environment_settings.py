@@ -363,4 +363,4 @@ def test_the_example_is_ready_to_be_built_without_a_network(tmp_path: Path) -> N
     environment = prepare(settings, KnownBase(), os.environ)  # type: ignore[arg-type]
     assert environment.base.kind == "rootfs"
     assert environment.recipes[2].inputs["variable GREETING"] == "hi"
-    assert len(environment.recipes[6].inputs["repository commit /work/notes"]) == 40
+    assert len(environment.recipes[6].inputs["repository commit /desk/notes"]) == 40
