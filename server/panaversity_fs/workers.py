@@ -27,6 +27,8 @@ _LONGEST_DRAIN = DRAIN_SECONDS + 10.0
 """Seconds after which a process that was told to stop is killed."""
 _STEADY = 10.0
 """Seconds a process must live to count as one that can."""
+_PROVEN = 60.0
+"""Seconds after which the settings are known to be good: a process that cannot start later meets an outage."""
 _PAUSE, _LONGEST_PAUSE = 0.2, 20.0
 """Seconds before one that died is replaced; twice as many each time it dies young."""
 
@@ -75,12 +77,13 @@ class _Watcher:
 
     async def _keep_one(self) -> None:
         pause, clock = _PAUSE, asyncio.get_running_loop().time
+        proven = clock() + _PROVEN
         while not self._stopping.is_set():
             began = clock()
             status = await self._run_one()
             if self._stopping.is_set():
                 return
-            if status == ConfigInvalid.exit_status:  # it said why; the others would end the same way
+            if status == ConfigInvalid.exit_status and clock() < proven:  # it said why; so would the others
                 self._status = status
                 self._stop()
                 return
