@@ -218,6 +218,26 @@ def test_an_environment_that_was_taken_out_is_an_orphan_of_its_own_project_only(
     assert desk.env("prune", "nobody").status == 2
 
 
+def test_images_go_by_the_name_a_configuration_says_and_by_its_file(desk: Desk) -> None:
+    """The name in the file wins over the file's: such images are no orphans, and either word finds them."""
+    desk.configure(f"name: writing\n{CONFIG}")
+    desk.env("build", "desk")
+    assert desk.body("list")["environments"][0]["name"] == "writing"  # type: ignore[index]
+    assert "removed 0 images" in desk.env("prune").out
+    for word in ("desk", "environments/desk.yaml", "writing"):
+        assert "would remove 10 images" in desk.env("prune", "--all", "--dry-run", word).out
+    assert "is not there" in desk.env("prune", "environments/desk2.yaml").err
+
+
+def test_an_unreadable_configuration_makes_no_image_an_orphan(desk: Desk) -> None:
+    desk.configure(f"name: writing\n{CONFIG}")
+    desk.env("build", "desk")
+    desk.configure(f"name: writing\nsurprise: 1\n{CONFIG}")
+    pruned = desk.env("prune")
+    assert "removed 0 images" in pruned.out
+    assert "environments/desk.yaml cannot be read, so images of unknown names are left alone" in pruned.err
+
+
 def test_an_export_is_a_file_and_tells_its_size(desk: Desk) -> None:
     desk.env("build", "desk")
     body = desk.body("export", "desk", "out.tar")

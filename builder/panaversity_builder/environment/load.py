@@ -14,10 +14,11 @@ from panaversity_builder.environment.settings.layering import layered
 from panaversity_builder.environment.settings.lint import remarks
 from panaversity_builder.environment.settings.normal_form import Described, described
 from panaversity_builder.environment.settings.origins import Finding, Findings, Key, Origin, refusal
-from panaversity_builder.environment.settings.places import Layers, Place, known_environments, layers_of, read
+from panaversity_builder.environment.settings.places import Layers, Place, is_name, known_environments, layers_of, read
 from panaversity_builder.environment.settings.shape import Configuration
 from panaversity_builder.environment.settings.soundness import unsound
 from panaversity_builder.environment.settings.yaml_source import Block, origin_of, parse
+from panaversity_fs.core.errors import ConfigInvalid
 
 __all__ = [
     "Described",
@@ -27,6 +28,8 @@ __all__ = [
     "known_environments",
     "lint",
     "load_environment",
+    "name_in_images",
+    "names_in_images",
 ]
 
 
@@ -72,6 +75,28 @@ def load_environment(project_dir: str, name_or_file: str, environ: Mapping[str, 
         return _settings(project, layers, environ)
     except Findings as wrong:
         raise refusal(wrong.findings) from None
+
+
+def names_in_images(project_dir: str, environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The environments of a project, as their images are called, each with its own file; and the files whose
+    configuration cannot be read now: those go by their file's name, which may not be that of their images."""
+    names: dict[str, str] = {}
+    unread = []
+    for place in known_environments(project_dir):
+        try:
+            name = load_environment(project_dir, place.file, environ).name
+        except ConfigInvalid:
+            name = place.name
+            unread.append(place.file)
+        names[name] = place.file
+    return names, unread
+
+
+def name_in_images(project_dir: str, name_or_file: str, environ: Mapping[str, str]) -> str:
+    """How the images of one environment are called: as its configuration says. A name this project does not have is
+    taken for one that images carry. Raises ``ConfigInvalid`` for a path that leads to no configuration."""
+    named = is_name(name_or_file) and all(name_or_file != place.name for place in known_environments(project_dir))
+    return name_or_file if named else load_environment(project_dir, name_or_file, environ).name
 
 
 def _settings(project: str, layers: Layers, environ: Mapping[str, str]) -> Settings:

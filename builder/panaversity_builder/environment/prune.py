@@ -44,22 +44,23 @@ class Wanted:
     keep: int | None = None
 
 
-def snapshots(backend: Backend, known: Collection[str], project: str) -> list[Snapshot]:
-    """Everything that is kept, by environment and phase, the newest first. ``known`` are this project's names."""
+def snapshots(backend: Backend, known: Collection[str], project: str | None) -> list[Snapshot]:
+    """Everything that is kept, by environment and phase, the newest first. ``known`` are this project's names; without
+    ``project`` a name it does not hold makes no orphan."""
     found = [_snapshot(image, known, project) for image in backend.images(PREFIX)]
     ids = [phase.id for phase in ENVIRONMENT.phases]
     newest = sorted(found, key=lambda one: one.image.created, reverse=True)
     return sorted(newest, key=lambda one: (one.environment, ids.index(one.phase) if one.phase in ids else -1))
 
 
-def _snapshot(image: Image, known: Collection[str], project: str) -> Snapshot:
+def _snapshot(image: Image, known: Collection[str], project: str | None) -> Snapshot:
     name = min(image.tags)[len(PREFIX) :].rpartition(":")[0]
     record = own_record(image.labels)
     phase, when, seconds = (record.document.phase, record.finished_at, record.seconds) if record else ("", "", 0.0)
     tagged = any(tag.removeprefix(prefix_of(name)) in _PHASE_TAGS for tag in image.tags)
     state: State = "current" if tagged else "orphan"
     if name not in known and state == "current":
-        state = "orphan" if image.labels.get(PROJECT) == project else "elsewhere"
+        state = "orphan" if project and image.labels.get(PROJECT) == project else "elsewhere"
     return Snapshot(name, image, phase, when, seconds, state)
 
 

@@ -1,6 +1,8 @@
 """``panaversity env list | prune | export``: the images of environments on this machine. Parses, calls, shows."""
 
+import os
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,18 +12,20 @@ from panaversity_builder.config import Config
 from panaversity_builder.console import Console
 from panaversity_fs.core.errors import NotFound, OutputLocked
 
+if TYPE_CHECKING:
+    from panaversity_builder.environment.backend.port import Backend
+    from panaversity_builder.environment.prune import Snapshot
+
 
 @options.subcommand("list")
 def list_(console: Console, config: Config) -> int:
     """Show the environments of this project and the images that are kept: how many, how large, which are orphans."""
     from panaversity_builder.cli.env.opening import backend_of
     from panaversity_builder.console.env_lines import list_body, list_lines
-    from panaversity_builder.environment.load import known_environments
-    from panaversity_builder.environment.prune import snapshots
 
-    known = {place.name: place.file for place in known_environments(config.root)}
     backend, where = backend_of(config)
-    body = list_body(known, snapshots(backend, known, config.root), backend.name, where.images)
+    known, found = _kept(console, config, backend)
+    body = list_body(known, found, backend.name, where.images)
     console.result(list_lines(body), body)
     return 0
 
@@ -43,21 +47,21 @@ def prune(
     everything: bool,
     dry_run: bool,
 ) -> int:
-    """Remove images of this project's environments, or of those that are named.
+    """Remove images of this project's environments, or of those that are named (or whose file is).
 
     An environment that is being built now is left alone, and so is an image that something runs in.
     """
     from panaversity_builder.cli.env.opening import backend_of
     from panaversity_builder.console.env_lines import prune_body, prune_lines
-    from panaversity_builder.environment.load import known_environments
+    from panaversity_builder.environment.load import name_in_images
     from panaversity_builder.environment.lock import environment_lock
     from panaversity_builder.environment.phase_run import container_prefix
-    from panaversity_builder.environment.prune import Wanted, choose, let_go, snapshots
+    from panaversity_builder.environment.prune import Wanted, choose, let_go
 
-    known = {place.name for place in known_environments(config.root)}
+    names = tuple(name_in_images(config.root, name, os.environ) for name in names)
     backend, where = backend_of(config)
-    found = snapshots(backend, known, config.root)
-    if missing := [name for name in names if name not in known | {one.environment for one in found}]:
+    known, found = _kept(console, config, backend)
+    if missing := [name for name in names if name not in {*known, *(one.environment for one in found)}]:
         raise NotFound("env prune", f"environment {missing[0]}", "is not known here", "See panaversity env list")
     ours = [one for one in found if (one.environment in names if names else one.state != "elsewhere")]
     wanted = Wanted(everything, orphans or not (everything or keep is not None), keep)
@@ -79,11 +83,21 @@ def prune(
     return 0
 
 
+def _kept(console: Console, config: Config, backend: "Backend") -> "tuple[dict[str, str], list[Snapshot]]":
+    """This project's environments with their files, and all that is kept on this machine. Where a configuration cannot
+    be read, no image is taken for an orphan because its name is unknown: it may be that one's."""
+    from panaversity_builder.environment.load import names_in_images
+    from panaversity_builder.environment.prune import snapshots
+
+    known, unread = names_in_images(config.root, os.environ)
+    for file in unread:
+        console.warn(f"{os.path.relpath(file, config.root)} cannot be read, so images of unknown names are left alone")
+    return known, snapshots(backend, known, None if unread else config.root)
+
+
 @options.subcommand("export", name_argument, click.argument("file", type=click.Path(path_type=str)))
 def export(console: Console, config: Config, name: str, file: str) -> int:
     """Write the environment as it was last built into FILE, an OCI archive. A file of that name is replaced."""
-    import os
-
     from panaversity_builder.cli.env.opening import backend_of, built_image, settings_of
 
     settings = settings_of(console, config, name)
