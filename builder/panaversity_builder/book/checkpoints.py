@@ -37,16 +37,18 @@ class Witness:
         self._accept = accept_rollback
         self.dirty = False
 
-    def plan(self, server: Server, known: Digest | None, scope: Scope = "all") -> BuildPlan:
+    def plan(
+        self, server: Server, known: Digest | None, scope: Scope = "all", *, text_within: int = 0
+    ) -> BuildPlan:
         """Ask for a plan and judge the log that comes with it. One request, unless the store is another than last time.
 
-        Raises ``ChainBroken`` (exit 13) when the log shrank, was forked, or is no longer shown.
+        ``text_within`` as in ``Server.plan_build``. Raises ``ChainBroken`` (exit 13) when the log shrank, was forked, or is no longer shown.
         """
         asked = None if self._accept else self._latest()
-        plan = _ask(server, self._book_id, known, scope, asked[1] if asked else None)
+        plan = _ask(server, self._book_id, known, scope, asked[1] if asked else None, text_within)
         key = (plan.store_id, self._book_id)
         if asked and asked[0] != key and key in self._kept:
-            plan = _ask(server, self._book_id, known, scope, self._kept[key])
+            plan = _ask(server, self._book_id, known, scope, self._kept[key], text_within)
         self._judge(server, key, plan)
         return plan
 
@@ -124,13 +126,15 @@ class Witness:
         self.dirty = True
 
 
-def _ask(server: Server, book_id: str, known: Digest | None, scope: Scope, seen: Checkpoint | None) -> BuildPlan:
-    if seen is None:
-        return server.plan_build(book_id, known, scope)
+def _ask(
+    server: Server, book_id: str, known: Digest | None, scope: Scope, seen: Checkpoint | None, text_within: int
+) -> BuildPlan:
     try:
-        return server.plan_build(book_id, known, scope, seen)
+        return server.plan_build(book_id, known, scope, seen, text_within)
     except InvalidArgument:
-        return server.plan_build(book_id, known, scope)  # a server too old to know checkpoints, for all we know
+        if seen is None and not text_within:
+            raise
+        return server.plan_build(book_id, known, scope)  # a server too old to know these, for all we know
 
 
 def _parse(data: bytes | None) -> dict[_Key, Checkpoint]:

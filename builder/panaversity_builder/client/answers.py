@@ -186,8 +186,9 @@ def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
             warning=(a_text(warning["code"]), a_text(warning["message"])) if warning else None,
             checkpoint=_checkpoint(body.get("checkpoint")),
             proof=_proof(body.get("proof")),
+            texts={a_digest(digest): a_text(text).encode() for digest, text in body.get("texts", {}).items()},
         )
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise _malformed("plan", address, fault) from fault
 
 

@@ -87,7 +87,12 @@ class Client:
         return attempts(self.address, self._waits)
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         """See ``Server.plan_build``."""
         arguments: dict[str, object] = {"book_id": book_id, "scope": scope}
@@ -95,6 +100,8 @@ class Client:
             arguments["target_manifest_hash"] = known
         if seen:
             arguments["checkpoint"] = {"incarnation": seen.incarnation, "size": seen.size, "root": seen.root}
+        if text_within:
+            arguments["text_within"] = text_within
         return self._repeated(lambda: answers.plan_of(self.address, self._call("plan_build", arguments)))
 
     def health(self) -> Health:

@@ -6,7 +6,7 @@ HTTP, MCP or JSON; ``client.http`` does.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from panaversity_fs.core.audit import Checkpoint
@@ -18,6 +18,9 @@ from panaversity_fs.core.schema import Schema
 
 LARGE = 4 * 1024 * 1024
 """Bytes. A bigger blob travels alone (``put_blob``, ``fetch_blob``), where it can be resumed; the rest share a pack."""
+
+TEXT_WITHIN = 64 * 1024
+"""Bytes of changed text that may come with a plan, which spares the round trip of a pack."""
 
 Scope = Literal["all", "content", "assets"]
 
@@ -51,7 +54,8 @@ class BuildPlan:
 
     ``manifest_hash`` is always the whole book's. ``truncated`` says that ``files`` holds only the first of
     ``changed_count``: read the manifest text instead. ``warning`` is (code, message). ``checkpoint`` is that of the
-    book's audit log (None: an old server, or no such book), ``proof`` that it continues the one sent along.
+    book's audit log (None: an old server, or no such book), ``proof`` that it continues the one sent along. ``texts``
+    are bytes that came along, of every file that differs or of none; nobody hashed them yet.
     """
 
     status: str
@@ -70,6 +74,7 @@ class BuildPlan:
     warning: tuple[str, str] | None
     checkpoint: Checkpoint | None = None
     proof: Proof | None = None
+    texts: Mapping[Digest, bytes] = field(default_factory=dict)
 
     def warns(self, code: str) -> bool:
         """True when the answer carries this warning."""
@@ -137,11 +142,16 @@ class Server(Protocol):
         """
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         """What changed since ``known``, and whether the audit log continues ``seen``. One request.
 
-        Raises ``BookGone`` for a deleted book.
+        The text of what changed comes along where it has at most ``text_within`` bytes (up to ``TEXT_WITHIN``). Raises ``BookGone`` for a deleted book.
         """
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:

@@ -31,5 +31,7 @@ PAGE = 100
 """Entries of one page of a list."""
 STRUCTURE = 5_000
 """Files named by one ``list_books`` answer."""
+PLAN_TEXTS = 64 * KIB
+"""Text of changed files that may come with a plan: a round trip costs more than so many bytes do."""
 PLAN_TEXT = 20
 """Changed paths named in the text (not the structured part) of a plan."""

@@ -103,6 +103,13 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
         ] = None,
         scope: Annotated[Literal["all", "content", "assets"], Field(description="Which files to list.")] = "all",
         checkpoint: SeenArgument = None,
+        text_within: Annotated[
+            int,
+            Field(
+                description="Send the text of all changed files along (texts, by hash) if it has at most so many bytes.",
+                ge=0, le=limits.PLAN_TEXTS,
+            ),
+        ] = 0,
         accept_rollback: Annotated[
             bool,
             Field(description="Write into the audit log that you go on although it does not continue your checkpoint."),
@@ -123,6 +130,8 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
             fields["proof"] = None if plan.proof is None else list(plan.proof)
         if accepted is not None:
             fields["rollback_accepted"] = accepted
+        if text_within and (texts := await service.library.texts(book_id, plan, text_within)):
+            fields["texts"] = texts
         return answer(_summary(book_id, plan) + _alarm(plan, seen), fields)
 
 

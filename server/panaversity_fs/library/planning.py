@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from panaversity_fs.core.audit import Checkpoint
-from panaversity_fs.core.digest import EMPTY, Digest, short
-from panaversity_fs.core.errors import NotFound, Unavailable
+from panaversity_fs.core.digest import EMPTY, Digest, digest_of, short
+from panaversity_fs.core.errors import HashMismatch, NotFound, Unavailable
 from panaversity_fs.core.manifest import changed_paths, parse
 from panaversity_fs.core.merkle import Proof
 from panaversity_fs.core.paths import require_book_id
@@ -16,6 +16,7 @@ from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.observing import PlanAnswer
 from panaversity_fs.library.telling import manifest_metadata, manifest_text, tell
 from panaversity_fs.library.views import BookView
+from panaversity_fs.store.blob_rows import find_blobs
 from panaversity_fs.store.books import BookRow, find_book
 from panaversity_fs.store.told import find_told
 
@@ -108,6 +109,28 @@ async def _known_entries(
         return {}, ("MANIFEST_UNKNOWN", problem)
 
 
+async def texts(context: Context, book_id: str, plan: Plan, within: int) -> dict[Digest, str]:
+    """The text of every file a plan lists as added or modified, by digest: all of them or none.
+
+    None where they have more than ``within`` bytes together, where one is no UTF-8, and where one cannot be read as it
+    was promised: who then asks for the bytes is told why.
+    """
+    sizes = {file.current_hash: file.size for file in plan.files if file.current_hash}
+    if plan.truncated or not sizes or sum(sizes.values()) > within:
+        return {}
+    async with context.database.read("plan_build") as connection:
+        found = await find_blobs(connection, book_id, plan.incarnation, list(sizes))
+    if found.keys() != sizes.keys():
+        return {}
+    try:
+        bodies = await context.blobs.read_many([row.key for row in found.values()])
+        told = {digest: data.decode() for digest, data in zip(found, bodies, strict=True)}
+    except (UnicodeDecodeError, NotFound, HashMismatch, Unavailable):
+        return {}
+    whole = all(digest_of(data) == digest for digest, data in zip(found, bodies, strict=True))
+    return told if whole else {}
+
+
 def _plan_file(path: str, have: dict[str, Digest], view: BookView) -> PlanFile:
     held, target = view.entries.get(path), have.get(path)
     kind: ChangeType = "deleted" if held is None else "added" if target is None else "modified"
@@ -130,6 +153,10 @@ class Planning(Facade):
     ) -> Plan:
         """The difference between the manifest the caller has and the book (FR-025), with the log's checkpoint."""
         return await plan(self._context, book_id, known, scope, seen)
+
+    async def texts(self, book_id: str, plan: Plan, within: int) -> dict[Digest, str]:
+        """The text of all changed files of a plan, by digest, if it has at most ``within`` bytes; else nothing."""
+        return await texts(self._context, book_id, plan, within)
 
     async def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         """The text of a told manifest of this book. Raises ``NotFound``."""

@@ -78,6 +78,17 @@ def take_from_cache(cache: BlobCache, wanted: Wanted, staging: Staging, progress
     return taken
 
 
+def take_texts(texts: Mapping[Digest, bytes], wanted: Wanted, staging: Staging) -> set[Digest]:
+    """Stage what came along with the plan; answers what was taken. Bytes that are not what they are called are left to
+    be asked for, which is where a server's faults are told."""
+    taken = set()
+    for digest in (texts.keys() & wanted.keys()) - staging.held.keys():
+        with contextlib.suppress(Unavailable):
+            staging.take(digest, len(texts[digest]), [texts[digest]])
+            taken.add(digest)
+    return taken
+
+
 def _read(file: int) -> Iterator[bytes]:
     """The bytes of a cached blob. A cache that cannot be read is damaged, and not an error of the output folder."""
     try:

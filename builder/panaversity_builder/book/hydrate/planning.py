@@ -5,7 +5,7 @@ build state and the seam; does not know the tree on disk.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from panaversity_builder.blob_cache import BlobCache
 from panaversity_builder.book.checkpoints import Witness
@@ -15,7 +15,7 @@ from panaversity_builder.book.hydrate.recall import recall
 from panaversity_builder.book.hydrate.records import MANIFEST_TEXT, Identity
 from panaversity_builder.book.hydrate.state import State
 from panaversity_builder.book.hydrate.validate import Manifest, derive, from_text, require_safe, tree_of, untrue
-from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, Scope, Server
+from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, TEXT_WITHIN, BuildPlan, Scope, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import ChainBroken, InvalidPath, NotFound
@@ -31,7 +31,7 @@ class Ground:
     the book differs from what was remembered. ``former`` is the remembered manifest as output paths, for a folder
     whose ownership index is lost.
     ``total_bytes`` is the size of the whole book. ``checkpoints`` is to be remembered of audit logs (None: as it was).
-    ``as_of`` is set where no server was asked: when the manifest was last known to be the book's.
+    ``texts`` are bytes that came with the answer, not hashed yet. ``as_of`` is set where no server was asked: when the manifest was last known to be the book's.
     """
 
     identity: Identity
@@ -44,6 +44,7 @@ class Ground:
     changed: bool
     total_bytes: int
     checkpoints: bytes | None
+    texts: Mapping[Digest, bytes] = field(default_factory=dict)
     as_of: str | None = None
 
 
@@ -85,7 +86,7 @@ def ask(
     known = None if miss or state.identity is None else state.identity.manifest_hash
     if asked is None:
         witness = Witness(state.checkpoints, options.book_id, progress, accept_rollback=options.accept_rollback)
-        plan = witness.plan(server, known, options.scope)
+        plan = witness.plan(server, known, options.scope, text_within=TEXT_WITHIN)
     else:
         if asked.waiting:
             from panaversity_builder.client import packs
@@ -195,6 +196,7 @@ def _ground(
         changed=identity != state.identity,
         total_bytes=plan.total_bytes,
         checkpoints=witness.to_bytes() if witness.dirty else None,
+        texts=plan.texts,
     )
 
 

@@ -15,7 +15,7 @@ from datetime import UTC
 from panaversity_builder.blob_cache import BlobCache
 from panaversity_builder.book.hydrate.apply import Applier
 from panaversity_builder.book.hydrate.failures import local_edits
-from panaversity_builder.book.hydrate.fetch import fetch, take_from_cache
+from panaversity_builder.book.hydrate.fetch import fetch, take_from_cache, take_texts
 from panaversity_builder.book.hydrate.folder import Changed, Folder
 from panaversity_builder.book.hydrate.glance import Asked, note
 from panaversity_builder.book.hydrate.options import Clock, HydrateOptions, HydrateResult
@@ -156,6 +156,8 @@ class Run:
         if self.cache is not None:
             self.cached = take_from_cache(self.cache, wanted, self.staging, self.progress)
         lacking = wanted.keys() - self.staging.held.keys()
+        for digest in take_texts(ground.texts, wanted, self.staging):
+            self._came(digest)
         if self.options.offline:
             self._refuse_lacking(lacking, scene)  # one that was there was damaged
         else:

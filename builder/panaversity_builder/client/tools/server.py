@@ -61,10 +61,15 @@ class ToolServer(Client):
             yield response
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         """See ``Server.plan_build``."""
-        plan = super().plan_build(book_id, known, scope, seen)
+        plan = super().plan_build(book_id, known, scope, seen, text_within)
         self._plans[book_id] = plan
         self._sizes |= {file.current: file.size for file in plan.files if file.current}
         return plan
