@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from panaversity_builder.book.remote_site import RemoteSite, SharedRecords, SitePlace
-from panaversity_builder.book.report import PhaseLog, Report, run_of
+from panaversity_builder.book.report import PhaseLog, Report
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.site_phase import SitePhase, build_lock, site_build_dir
 from panaversity_builder.book.trees import Marks, docs_marks, marks_digest
@@ -107,7 +107,10 @@ class BuildOptions:
 
 @dataclass(slots=True)
 class BookBuild:
-    """One run of the book's lifecycle, and what its phases answered so far. ``report`` is filled, also by a failure."""
+    """One run of the book's lifecycle, and what its phases answered so far.
+
+    ``report`` is told what they did, also by a failure; how the run ended and how long it took whoever calls it knows.
+    """
 
     options: BuildOptions
     doors: Doors
@@ -120,22 +123,17 @@ class BookBuild:
     report: Report = field(default_factory=lambda: Report(None, ""))
 
     def run(self, listen: Callable[[PhaseEvent], None]) -> Report:
-        """Settle the phases and answer the report of the run, which is filled too when a phase fails.
+        """Settle the phases and answer the report.
 
         Raises what ``run_lifecycle`` raises, and ``OutputLocked`` while another build of this site runs.
         """
-        self.report.book_id = self.options.book_id
-        self.report.started_at = self.clock.now().isoformat(timespec="seconds")
         heard = PhaseLog()
 
         def both(event: PhaseEvent) -> None:
             heard.hear(event)
             listen(event)
 
-        with (
-            run_of(self.report, self.clock.stopwatch),
-            build_lock(self.options.build_dir, self.options.site.folder) as lock,
-        ):
+        with build_lock(self.options.build_dir, self.options.site.folder) as lock:
             try:
                 self._settle(both, lock)
             finally:
