@@ -159,9 +159,6 @@ def test_a_second_interrupt_while_it_ends_kills_at_once(site):
         pid = None
 
         def poll(self):
-            return None
-
-        def wait(self, seconds):
             raise KeyboardInterrupt
 
     child = os.fork()
