@@ -18,6 +18,8 @@ from commands import panaversity, run
 from inputs import Refused
 from scene import Scene, command, say
 
+from panaversity_builder.book.site import site_environ
+
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
 NPM_LOCKS = LOCKS[:2]
 CONFIGS = ("docusaurus.config.ts", "docusaurus.config.mts", "docusaurus.config.cts", "docusaurus.config.js",
@@ -51,7 +53,8 @@ def _install(scene: Scene) -> int:
     if (npm := shutil.which("npm", path=scene.environ.get("PATH"))) is None:
         raise Refused("npm", "is not installed", "Let actions/setup-node run before this action")
     command("group", "npm ci")
-    status = run([npm, "ci", "--no-audit", "--no-fund"], scene.environ, str(lock.parent))
+    environ = site_environ(scene.environ)  # what packages run while they are installed is nobody's we know
+    status = run([npm, "ci", "--no-audit", "--no-fund"], environ, str(lock.parent))
     command("endgroup")
     if status:
         raise Refused("npm ci", f"failed with status {status}", "Its output is above", PHASE_FAILED)

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from panaversity_builder.book.process_group import end_group
@@ -17,6 +17,7 @@ from panaversity_builder.book.trees import tree_digest
 from panaversity_fs.core.errors import PhaseFailed
 
 BUILT = "build"
+TOKEN = "PANAVERSITY_TOKEN"
 CONFIG_NAMES = tuple(f"docusaurus.config.{e}" for e in ("ts", "mts", "cts", "js", "mjs", "cjs"))
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
 ENTRY = os.path.join("node_modules", "@docusaurus", "core", "bin", "docusaurus.mjs")
@@ -33,7 +34,7 @@ _FRAME = re.compile(r"\s+at .*[:(]|\s*}$")
 class Site:
     """One site: its folder, the docs folder that hydrate fills, and what else its author says about its sources.
 
-    ``environ`` is what the build sees; ``time_limit`` is in seconds, None for no limit. ``variables`` are names of
+    ``environ`` is what the build sees (``site_environ``); ``time_limit`` is in seconds, None for no limit. ``variables`` are names of
     environment variables that count, ``files`` paths that count and ``generated`` paths that do not, both relative to
     the folder. ``source`` is the author's docs folder, which reaches the site through the book alone. ``within`` are
     the words that let a program run elsewhere (in a container); ``environment`` is the identity of that place.
@@ -54,6 +55,14 @@ class Site:
     def built(self) -> str:
         """The folder Docusaurus writes."""
         return os.path.join(self.folder, BUILT)
+
+
+def site_environ(environ: Mapping[str, str], variables: Collection[str] = ()) -> dict[str, str]:
+    """What of an environment the site's programs see: not our server's token, unless ``variables`` name it.
+
+    Packages of other people run there.
+    """
+    return {name: value for name, value in environ.items() if name != TOKEN or name in variables}
 
 
 def built_digest(folder: str) -> str:

@@ -12,7 +12,7 @@ from panaversity_builder.book.hydrate import hydrate, plan_hydrate
 from panaversity_builder.book.ingest import ingest
 from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.pipeline import BuildOptions, Doors
-from panaversity_builder.book.site import Site
+from panaversity_builder.book.site import Site, site_environ
 from panaversity_builder.book.source import scan
 from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options, wants_metadata
 from panaversity_builder.client import Client, Server, SiteCache
@@ -31,7 +31,7 @@ def build_options(
         site=Site(
             folder=config.site_dir,
             docs=config.output_dir,
-            environ=dict(environ),
+            environ=site_environ(environ, config.site_variables),
             variables=config.site_variables,
             time_limit=config.site_time_limit,
             files=config.site_files,

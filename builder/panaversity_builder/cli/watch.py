@@ -58,10 +58,11 @@ def command(
 
 
 def _service(config: Config, port: int | None, browser: bool, poll: bool) -> "Service":
-    from panaversity_builder.book.site import Site
+    from panaversity_builder.book.site import Site, site_environ
     from panaversity_builder.book.watching.serving import LOG_NAME, Service
 
-    site = Site(folder=config.site_dir, docs=config.output_dir, environ=dict(os.environ))
+    environ = site_environ(os.environ, config.site_variables)
+    site = Site(folder=config.site_dir, docs=config.output_dir, environ=environ)
     return Service(site, os.path.join(config.state_dir, "logs", LOG_NAME), port, browser, poll)
 
 

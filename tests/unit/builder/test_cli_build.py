@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from panaversity_builder.book import trees
+from panaversity_builder.cli.watch import _service
 from panaversity_builder.client import LastWritten
+from panaversity_builder.config import Config
 from support.build_desk import BOOK, BuildDesk
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL") == "1"
@@ -405,3 +408,15 @@ def test_a_dry_run_knows_that_new_dates_are_a_new_site_and_old_ones_are_not(desk
     book.revision += 1
     assert forecast(desk)["docusaurus"]["state"] != "unchanged"
     assert desk.why().startswith("previous phase changed")
+
+
+def test_programs_of_the_site_see_the_servers_token_only_if_the_site_asks_for_it(tmp_path):
+    desk = BuildDesk(tmp_path)
+    assert desk.run("build", PANAVERSITY_TOKEN="secret").status == 0
+    assert "PANAVERSITY_TOKEN" not in desk.site.seen_environment()
+    asked = {"PANAVERSITY_TOKEN": "secret", "PANAVERSITY_SITE_VARIABLES": "PANAVERSITY_TOKEN"}
+    assert desk.run("build", **asked).status == 0
+    assert desk.site.seen_environment()["PANAVERSITY_TOKEN"] == "secret"
+    with patch.dict(os.environ, {"PANAVERSITY_TOKEN": "secret"}):
+        served = _service(Config(str(tmp_path)), None, False, False)
+        assert "PANAVERSITY_TOKEN" not in served.site.environ
