@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import caching
-from book_stages import content_cache, require_known
+from book_stages import content_cache, require_known, require_lines
 from commands import panaversity, run
 from inputs import Refused
 from scene import Scene, command, say
@@ -65,12 +65,17 @@ def _site_cache(scene: Scene) -> int:
     wanted = scene.given.is_on("docusaurus-cache", True)
     same = [scene.relative(scene.config.site_dir), *_digests(scene)]
     keys = caching.keys("site", [scene.job.system], same, scene.given, scene.job)
+    paths = [scene.relative(str(path)) for path in _caches(scene)]
+    restore = wanted and caching.is_restored(scene.job, scene.given)
+    save = wanted and caching.is_saved(scene.job, scene.given)
+    if restore or save:
+        require_lines(paths, "site-dir")
     scene.output(
-        site_path="\n".join(scene.relative(str(path)) for path in _caches(scene)),
+        site_path="\n".join(paths),
         site_key=keys.key,
         site_restore_keys=keys.restore,
-        site_restore=wanted and caching.is_restored(scene.job, scene.given),
-        site_save=wanted and caching.is_saved(scene.job, scene.given),
+        site_restore=restore,
+        site_save=save,
     )
     return 0
 
