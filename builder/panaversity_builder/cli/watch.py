@@ -108,8 +108,8 @@ class Connected:
 
         if self._phases is None:
             config, progress = self._live.config, self._console.progress
+            book_id = config.require_book("watch")  # before a server starts
             bound = doors(self._stack.enter_context(connected(config, self._console)), config, progress, Wishes())
-            book_id = config.require_book("watch")
             self._phases = Phases(
                 look=lambda: look(config.state_dir, book_id, config.source_dir, progress),
                 ingest=bound.ingest,

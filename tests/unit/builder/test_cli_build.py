@@ -6,14 +6,11 @@ import os
 import re
 import shutil
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from panaversity_builder.book import trees
-from panaversity_builder.cli.watch import _service
 from panaversity_builder.client import LastWritten
-from panaversity_builder.config import Config
 from support.build_desk import BOOK, BuildDesk
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL") == "1"
@@ -417,6 +414,3 @@ def test_programs_of_the_site_see_the_servers_token_only_if_the_site_asks_for_it
     asked = {"PANAVERSITY_TOKEN": "secret", "PANAVERSITY_SITE_VARIABLES": "PANAVERSITY_TOKEN"}
     assert desk.run("build", **asked).status == 0
     assert desk.site.seen_environment()["PANAVERSITY_TOKEN"] == "secret"
-    with patch.dict(os.environ, {"PANAVERSITY_TOKEN": "secret"}):
-        served = _service(Config(str(tmp_path)), None, False, False)
-        assert "PANAVERSITY_TOKEN" not in served.site.environ

@@ -143,10 +143,13 @@ class SiteServer:
             raise PhaseFailed("watch", "docusaurus start", problem, "Look at the folder it names", phase="5") from fault
 
     def _news(self) -> list[str]:
-        """Whole lines printed since the last look."""
-        with open(self._service.log, "rb") as log:
-            log.seek(self._told)
-            found = log.read(PIECE)
+        """Whole lines printed since the last look; none when the log cannot be read (any more)."""
+        try:
+            with open(self._service.log, "rb") as log:
+                log.seek(self._told)
+                found = log.read(PIECE)
+        except OSError:
+            return []
         whole = found[: found.rfind(b"\n") + 1] or (found if len(found) == PIECE else b"")
         self._told += len(whole)
         lines = (clean_line(line) for line in whole.decode("utf-8", "replace").splitlines())
