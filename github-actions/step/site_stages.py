@@ -18,15 +18,14 @@ from commands import panaversity, run
 from inputs import Refused
 from scene import Scene, command, say
 
-from panaversity_builder.book.site import site_environ
+from panaversity_builder.book.report import REPORT
+from panaversity_builder.book.site import LOCKFILES, site_environ
+from panaversity_builder.config import SITE_CONFIGS
+from panaversity_fs.core.errors import PhaseFailed
 
-LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
-NPM_LOCKS = LOCKS[:2]
-CONFIGS = ("docusaurus.config.ts", "docusaurus.config.mts", "docusaurus.config.cts", "docusaurus.config.js",
-           "docusaurus.config.mjs", "docusaurus.config.cjs")  # fmt: skip
+NPM_LOCKS = LOCKFILES[:2]
 CACHES = ("rspack", "incremental-ssg")
 """Folders of ``node_modules/.cache`` that make a later build quicker."""
-PHASE_FAILED = 14
 
 
 def prepare(scene: Scene) -> int:
@@ -57,7 +56,7 @@ def _install(scene: Scene) -> int:
     status = run([npm, "ci", "--no-audit", "--no-fund"], environ, str(lock.parent))
     command("endgroup")
     if status:
-        raise Refused("npm ci", f"failed with status {status}", "Its output is above", PHASE_FAILED)
+        raise Refused("npm ci", f"failed with status {status}", "Its output is above", PhaseFailed.exit_status)
     return 0
 
 
@@ -82,8 +81,8 @@ def _site_cache(scene: Scene) -> int:
 
 def _digests(scene: Scene) -> Iterator[str]:
     """What a cache of Docusaurus must agree with: the packages, the configuration."""
-    lock = next(_upwards(scene, LOCKS), None)
-    configs = (Path(scene.config.site_dir, name) for name in CONFIGS)
+    lock = next(_upwards(scene, LOCKFILES), None)
+    configs = (Path(scene.config.site_dir, name) for name in SITE_CONFIGS)
     for path in filter(None, (lock, *configs)):
         if path.is_file():
             yield f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
@@ -120,7 +119,7 @@ def _built(scene: Scene, words: list[str]) -> int:
     if not scene.environ.get("SITE_CACHE_RESTORED"):
         return panaversity(words, scene.environ)
     status = _tried(scene, words)
-    if status != PHASE_FAILED:
+    if status != PhaseFailed.exit_status:
         return status
     command("warning", "the build failed with restored caches of Docusaurus; it is tried once more without them")
     for folder in _caches(scene):
@@ -137,7 +136,7 @@ def _tried(scene: Scene, words: list[str]) -> int:
             for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY") if scene.environ.get(name)
         }  # fmt: skip
         status = panaversity(words, {**scene.environ, **files})
-        if status != PHASE_FAILED:
+        if status != PhaseFailed.exit_status:
             for name, path in files.items():
                 if os.path.exists(path):
                     with open(scene.environ[name], "ab") as file:
@@ -160,7 +159,7 @@ def _tell(scene: Scene) -> None:
 def _report(scene: Scene) -> dict[str, Any]:
     """The report of the run that just ended; empty if there is none."""
     try:
-        found = json.loads(Path(scene.config.state_dir, "report.json").read_bytes())
+        found = json.loads(Path(scene.config.state_dir, REPORT).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

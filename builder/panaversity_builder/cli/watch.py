@@ -101,7 +101,7 @@ class Connected:
 
     def phases(self) -> "Phases":
         """See ``loop.Connection``."""
-        from panaversity_builder.book.watching.look import look
+        from panaversity_builder.book.scanned import judged_digest, scanned
         from panaversity_builder.book.watching.loop import Phases
         from panaversity_builder.cli.doors import Wishes, doors
         from panaversity_builder.cli.session import connected
@@ -111,7 +111,7 @@ class Connected:
             book_id = config.require_book("watch")  # before a server starts
             bound = doors(self._stack.enter_context(connected(config, self._console)), config, progress, Wishes())
             self._phases = Phases(
-                look=lambda: look(config.state_dir, book_id, config.source_dir, progress),
+                look=lambda: judged_digest(scanned(config.state_dir, book_id, config.source_dir, progress)),
                 ingest=bound.ingest,
                 hydrate=lambda: bound.hydrate(False),
             )

@@ -20,6 +20,8 @@ LARGE = 4 * 1024 * 1024
 """Bytes. A bigger blob travels alone (``put_blob``, ``fetch_blob``), where it can be resumed; the rest share a pack."""
 
 Scope = Literal["all", "content", "assets"]
+TOPS: Mapping[str, tuple[str, ...]] = {"all": ("",), "content": ("content/",), "assets": ("static/",)}
+"""Beginnings of the book paths that a scope covers."""
 
 Chunks = Callable[[], Iterator[bytes]]
 """Makes the bytes of one blob anew each time it is called, so that an upload can be repeated."""

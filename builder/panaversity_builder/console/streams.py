@@ -49,7 +49,7 @@ class _Lasting:
 def lasting(stream: TextIO | None) -> TextIO:
     """The same stream, lasting; text that it cannot encode is escaped. For one that is closed, one that forgets."""
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — for as long as the process lives
+        return open(os.devnull, "w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):  # a test's
         return stream
     stream.reconfigure(errors="backslashreplace")

@@ -25,7 +25,7 @@ def test_settings_that_name_no_book_any_more_open_no_connection(tmp_path, monkey
     live = SimpleNamespace(config=Config(str(tmp_path)))
     with Connected(Console(io.StringIO(), io.StringIO(), {}), live) as connection:
         for _ in range(2):
-            with pytest.raises(ConfigInvalid, match="^watch: "):
+            with pytest.raises(ConfigInvalid, match=r"^watch: "):
                 connection.phases()
     assert opened == []
 

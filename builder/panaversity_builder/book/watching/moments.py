@@ -21,6 +21,7 @@ from panaversity_builder.book.watching.rhythm import (
     concerning,
 )
 from panaversity_builder.progress import SILENT, Progress
+from panaversity_builder.upward import folders_upward, is_repository
 
 BUSY_SECONDS: Final = 10.0
 """How long a working git is waited for; a lock older than that is one that somebody left behind."""
@@ -133,12 +134,9 @@ def await_git(root: str, sleep: Callable[[float], None] = time.sleep, now: Calla
 
 def _git_lock(root: str) -> str | None:
     """Where git's lock would lie for the repository that holds ``root``; None outside of one."""
-    folder = os.path.abspath(root)
-    while not os.path.lexists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
+    folder = next(filter(is_repository, folders_upward(os.path.abspath(root))), None)
+    if folder is None:
+        return None
     git = os.path.join(folder, ".git")
     with contextlib.suppress(OSError, UnicodeDecodeError):
         with open(git, encoding="utf-8") as file:  # a work tree beside its repository: "gitdir: PATH"

@@ -15,13 +15,13 @@ from typing import Final
 
 from panaversity_builder.book.process_group import end_group
 from panaversity_builder.book.site import (
-    CONFIG_NAMES,
     Site,
     clean_line,
     docusaurus_entry,
     log_tail,
     node_command,
 )
+from panaversity_builder.config import SITE_CONFIGS
 from panaversity_fs.core.errors import ConfigInvalid, PhaseFailed
 
 FIRST_PORT: Final = 3000
@@ -48,7 +48,7 @@ class Service:
 def start_command(service: Service, port: int) -> list[str]:
     """The command line. Raises ``ConfigInvalid`` for a folder that is no site, ``PhaseFailed`` without Docusaurus."""
     folder = service.site.folder
-    if not any(os.path.isfile(os.path.join(folder, name)) for name in CONFIG_NAMES):
+    if not any(os.path.isfile(os.path.join(folder, name)) for name in SITE_CONFIGS):
         raise ConfigInvalid(
             "watch", folder, "holds no docusaurus.config file", "Give the site's folder with --site-dir", key="site_dir"
         )
