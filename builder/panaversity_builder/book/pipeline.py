@@ -18,7 +18,7 @@ from panaversity_builder.book.site_phase import SitePhase, build_lock, site_buil
 from panaversity_builder.book.trees import Marks, docs_marks, marks_digest
 from panaversity_builder.client import SiteCache
 from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult, Records, Step, run_lifecycle
-from panaversity_builder.lifecycle import Lifecycle, Phase
+from panaversity_builder.lifecycle import Lifecycle, Phase, require_phases
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_builder.snapshots import RecordFiles
 from panaversity_fs.core.digest import Digest, digest_of
@@ -117,7 +117,6 @@ class BookBuild:
     progress: Progress = SILENT
     clock: Clock = field(default_factory=Clock)
     ingested: Ingested | None = None
-    planned: Planned | None = None
     hydrated: Hydrated | None = None
     results: list[PhaseResult] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(None, ""))
@@ -142,7 +141,7 @@ class BookBuild:
 
     def _settle(self, listen: Callable[[PhaseEvent], None], lock: int) -> list[PhaseResult]:
         records = book_records(self.options.build_dir, self.progress)
-        forced = {BOOK.find(word).id for word in self.options.rebuild}
+        forced = require_phases(BOOK, self.options.rebuild)
         site = SitePhase(
             self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress, lock
         )
@@ -192,8 +191,7 @@ class BookBuild:
         return self.ingested.manifest_hash or "none"
 
     def _plan(self) -> str:
-        self.planned = self.doors.plan()
-        return self.planned.manifest_hash
+        return self.doors.plan().manifest_hash
 
     def _hydrate(self, full: bool) -> str:
         self.hydrated = self.doors.hydrate(full)

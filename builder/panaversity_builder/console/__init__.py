@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from panaversity_builder.console.streams import fault_of
-from panaversity_builder.console.texts import error_lines, phase_line
+from panaversity_builder.console.texts import error_lines
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_fs.core.errors import ConfigInvalid, NoSpace, PanaversityError
 
 if TYPE_CHECKING:
     from panaversity_builder.console.job import Job
-    from panaversity_builder.engine import PhaseEvent
 
 Format = Literal["text", "json", "github", "markdown"]
 AGENTS = ("AI_AGENT", "CLAUDECODE", "CODEX_SANDBOX")
@@ -141,12 +140,6 @@ class Console:
         """Something everybody should see; nothing failed."""
         if self.job is None or not self.job.annotate("warning", text):
             self.say(f"warning: {text}")
-
-    def phase(self, event: "PhaseEvent") -> None:
-        """How a lifecycle comes along, one line an event worth one."""
-        line = phase_line(event, self.manner.verbosity)
-        if line and self.manner.verbosity >= 0:
-            self.say(line)
 
     def group(self, title: str | None) -> None:
         """In the log of a job, fold what follows under a title; None ends that. Nothing elsewhere."""

@@ -6,9 +6,9 @@ Knows the watching library, its limits, and that a folder may go and come back; 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from watchfiles import Change, watch
 
@@ -34,13 +34,8 @@ class Moment:
     paths: frozenset[str] = frozenset()
     blind: bool = False
 
-    @property
-    def news(self) -> bool:
-        """True when the tree should be looked at."""
-        return self.blind or bool(self.paths)
 
-
-Batches = Callable[..., Iterator[set[tuple[Change, str]]]]
+Batches = Callable[..., Generator[set[tuple[Change, str]]]]
 
 
 def moments(
@@ -90,7 +85,7 @@ def _while_there(root: str, source: Batches, sleep: Callable[[float], None]) -> 
         root, watch_filter=None, debounce=LONGEST_MS, step=STEP_MS, rust_timeout=TICK_MS, yield_on_timeout=True,
         force_polling=False, ignore_permission_denied=True,
     )  # fmt: skip
-    with contextlib.closing(_Closing(found)):
+    with contextlib.closing(found):
         for batch in found:
             changes = [(change, os.path.relpath(path, root)) for change, path in batch]
             paths = concerning(path for _, path in changes)
@@ -99,16 +94,6 @@ def _while_there(root: str, source: Batches, sleep: Callable[[float], None]) -> 
                 sleep(GONE_SECONDS)
             yield Moment(paths, blind)
             blind = False
-
-
-class _Closing:
-    """Closes an iterator that can be closed; a list's, in tests, cannot."""
-
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self._close = getattr(iterator, "close", lambda: None)
-
-    def close(self) -> None:
-        self._close()
 
 
 def _identity(root: str) -> tuple[int, int] | None:
