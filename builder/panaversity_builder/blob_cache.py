@@ -12,7 +12,6 @@ digests and files; does not know books, servers or paths of a tree.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import secrets
@@ -20,9 +19,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from panaversity_builder.durable import write_all
+from panaversity_builder.progress import SILENT
 from panaversity_fs.core.digest import Digest, is_digest
 
 DEFAULT_BYTES: Final = 2 << 30
@@ -47,18 +47,12 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a planted 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOTE = re.compile(r"[0-9a-z-]{1,100}")
 
-Warn = Callable[[str], None]
-
 
 def default_folder() -> str:
     """This user's cache folder for the program (``~/.cache/panaversity`` on Linux, unless ``XDG_CACHE_HOME``)."""
     from platformdirs import user_cache_dir  # late: a run that is told where its cache lies never needs it
 
     return user_cache_dir("panaversity", appauthor=False)
-
-
-def _deaf(text: str) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +65,12 @@ class Kept:
 
 
 class BlobCache:
-    """The cache in one folder, which is made when the first blob is kept. ``max_bytes`` 0 is no cache at all.
+    """The cache in one folder, which is made when the first blob is kept, not before. With ``max_bytes`` 0 it is none.
 
     ``warn`` hears, once, that the folder cannot be used.
     """
 
-    def __init__(self, folder: str, max_bytes: int = DEFAULT_BYTES, warn: Warn = _deaf) -> None:
+    def __init__(self, folder: str, max_bytes: int = DEFAULT_BYTES, warn: Callable[[str], None] = SILENT.warn) -> None:
         self.folder, self.max_bytes = folder, max_bytes
         self._warn = warn
         self._writable = max_bytes > 0
@@ -86,11 +80,6 @@ class BlobCache:
         self._here: set[str] = set()
         self._room = 0
         self._run, self._count = secrets.token_hex(6), 0
-
-    @classmethod
-    def at(cls, folder: str, max_bytes: int = DEFAULT_BYTES, warn: Warn = _deaf) -> Self:
-        """The cache in ``folder``; nothing is touched."""
-        return cls(folder, max_bytes, warn)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -117,16 +106,6 @@ class BlobCache:
             if file is not None:
                 os.close(file)
 
-    def get(self, digest: Digest) -> str | None:
-        """The path of a blob that was read whole and hashes to its name; None when it is missing or damaged."""
-        with self.opened(digest) as file:
-            if file is None:
-                return None
-            if _digest(file) == digest:
-                return self._path(digest)
-        self.discard(digest)
-        return None
-
     def _open(self, digest: Digest) -> int | None:
         if not self.max_bytes:
             return None
@@ -150,19 +129,9 @@ class BlobCache:
 
     # -- keeping -------------------------------------------------------------------------------------------------
 
-    def put(self, digest: Digest, path: str) -> bool:
-        """Keep a copy of the file at ``path``, whose bytes the caller has verified; True when it is here now."""
-        try:
-            file = os.open(path, _READ)
-        except OSError as fault:
-            return self._given_up(fault)
-        try:
-            return self.put_open(digest, file)
-        finally:
-            os.close(file)
-
     def put_open(self, digest: Digest, file: int) -> bool:
-        """Keep a copy of an open file, read from its beginning."""
+        """Keep a copy of an open file, read from its beginning, whose bytes the caller has verified; True when it is
+        here now."""
         try:
             os.lseek(file, 0, os.SEEK_SET)
             return self._put(digest, os.fstat(file).st_size, iter(lambda: os.read(file, _CHUNK), b""))
@@ -376,10 +345,3 @@ def _entries(folder: str) -> "list[os.DirEntry[str]]":
             return list(found)
     except OSError:
         return []
-
-
-def _digest(file: int) -> str:
-    state = hashlib.sha256()
-    while chunk := os.read(file, _CHUNK):
-        state.update(chunk)
-    return state.hexdigest()

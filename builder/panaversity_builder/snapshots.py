@@ -15,17 +15,12 @@ from typing import Any
 
 from panaversity_builder.durable import write_beside
 from panaversity_builder.lifecycle import KeyDocument, parse_document
+from panaversity_builder.progress import SILENT
 from panaversity_fs.core.digest import digest_of
 
 FORMAT = 2
 KEPT_RECORDS = 20
 """Records a phase keeps: enough to switch between some branches, small enough to read on every build."""
-
-Warn = Callable[[str], None]
-
-
-def _deaf(text: str) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class RecordFiles:
     ``folder`` is made when the first record is written. ``warn`` hears why a file was not believed.
     """
 
-    def __init__(self, folder: str, warn: Warn = _deaf) -> None:
+    def __init__(self, folder: str, warn: Callable[[str], None] = SILENT.warn) -> None:
         self._folder = folder
         self._warn = warn
         self._read: dict[str, list[Record]] = {}

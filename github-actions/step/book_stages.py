@@ -5,6 +5,7 @@ how the command does its work.
 """
 
 import json
+from collections.abc import Iterable
 
 import caching
 from commands import answer, panaversity
@@ -31,23 +32,19 @@ def content_cache(scene: Scene) -> int:
     same = (scene.server_url, folder, config.tree, config.scope)
     keys = caching.keys("book", [book], same, scene.given, scene.job)
     paths = [folder] if config.manifest_file is None else [folder, scene.relative(config.manifest_file)]
-    _require_lines(paths)
-    scene.output(
-        path="\n".join(paths),
-        key=keys.key,
-        restore_keys=keys.restore,
-        restore=caching.is_restored(scene.job, scene.given),
-        save=caching.is_saved(scene.job, scene.given),
-    )
+    restore, save = caching.is_restored(scene.job, scene.given), caching.is_saved(scene.job, scene.given)
+    if restore or save:
+        require_lines(paths, "output-dir")
+    scene.output(path="\n".join(paths), key=keys.key, restore_keys=keys.restore, restore=restore, save=save)
     return 0
 
 
-def _require_lines(paths: list[str]) -> None:
-    """A cache takes paths line by line, and reads some of them as patterns."""
+def require_lines(paths: Iterable[str], name: str) -> None:
+    """A cache takes paths line by line, and reads some of them as patterns. Raises ``Refused``, naming the input."""
     for path in paths:
         if not path.isprintable() or path[:1] in ("!", "#", "~") or any(sign in path for sign in "*?["):
             problem = "holds signs that a cache would read as a pattern"
-            raise Refused("input output-dir", problem, "Choose another folder, or set enable-cache: false")
+            raise Refused(f"input {name}", problem, "Choose another folder, or set enable-cache: false")
 
 
 def hydrate(scene: Scene) -> int:

@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import caching
-from book_stages import content_cache, require_known
+from book_stages import content_cache, require_known, require_lines
 from commands import panaversity, run
 from inputs import Refused
 from scene import Scene, command, say
 
-LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
-NPM_LOCKS = LOCKS[:2]
-CONFIGS = ("docusaurus.config.ts", "docusaurus.config.mts", "docusaurus.config.cts", "docusaurus.config.js",
-           "docusaurus.config.mjs", "docusaurus.config.cjs")  # fmt: skip
+from panaversity_builder.book.report import REPORT
+from panaversity_builder.book.site import LOCKFILES, site_environ
+from panaversity_builder.config import SITE_CONFIGS
+from panaversity_fs.core.errors import PhaseFailed
+
+NPM_LOCKS = LOCKFILES[:2]
 CACHES = ("rspack", "incremental-ssg")
 """Folders of ``node_modules/.cache`` that make a later build quicker."""
-PHASE_FAILED = 14
 
 
 def prepare(scene: Scene) -> int:
@@ -51,10 +52,11 @@ def _install(scene: Scene) -> int:
     if (npm := shutil.which("npm", path=scene.environ.get("PATH"))) is None:
         raise Refused("npm", "is not installed", "Let actions/setup-node run before this action")
     command("group", "npm ci")
-    status = run([npm, "ci", "--no-audit", "--no-fund"], scene.environ, str(lock.parent))
+    environ = site_environ(scene.environ)  # what packages run while they are installed is nobody's we know
+    status = run([npm, "ci", "--no-audit", "--no-fund"], environ, str(lock.parent))
     command("endgroup")
     if status:
-        raise Refused("npm ci", f"failed with status {status}", "Its output is above", PHASE_FAILED)
+        raise Refused("npm ci", f"failed with status {status}", "Its output is above", PhaseFailed.exit_status)
     return 0
 
 
@@ -62,20 +64,25 @@ def _site_cache(scene: Scene) -> int:
     wanted = scene.given.is_on("docusaurus-cache", True)
     same = [scene.relative(scene.config.site_dir), *_digests(scene)]
     keys = caching.keys("site", [scene.job.system], same, scene.given, scene.job)
+    paths = [scene.relative(str(path)) for path in _caches(scene)]
+    restore = wanted and caching.is_restored(scene.job, scene.given)
+    save = wanted and caching.is_saved(scene.job, scene.given)
+    if restore or save:
+        require_lines(paths, "site-dir")
     scene.output(
-        site_path="\n".join(scene.relative(str(path)) for path in _caches(scene)),
+        site_path="\n".join(paths),
         site_key=keys.key,
         site_restore_keys=keys.restore,
-        site_restore=wanted and caching.is_restored(scene.job, scene.given),
-        site_save=wanted and caching.is_saved(scene.job, scene.given),
+        site_restore=restore,
+        site_save=save,
     )
     return 0
 
 
 def _digests(scene: Scene) -> Iterator[str]:
     """What a cache of Docusaurus must agree with: the packages, the configuration."""
-    lock = next(_upwards(scene, LOCKS), None)
-    configs = (Path(scene.config.site_dir, name) for name in CONFIGS)
+    lock = next(_upwards(scene, LOCKFILES), None)
+    configs = (Path(scene.config.site_dir, name) for name in SITE_CONFIGS)
     for path in filter(None, (lock, *configs)):
         if path.is_file():
             yield f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
@@ -112,7 +119,7 @@ def _built(scene: Scene, words: list[str]) -> int:
     if not scene.environ.get("SITE_CACHE_RESTORED"):
         return panaversity(words, scene.environ)
     status = _tried(scene, words)
-    if status != PHASE_FAILED:
+    if status != PhaseFailed.exit_status:
         return status
     command("warning", "the build failed with restored caches of Docusaurus; it is tried once more without them")
     for folder in _caches(scene):
@@ -129,7 +136,7 @@ def _tried(scene: Scene, words: list[str]) -> int:
             for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY") if scene.environ.get(name)
         }  # fmt: skip
         status = panaversity(words, {**scene.environ, **files})
-        if status != PHASE_FAILED:
+        if status != PhaseFailed.exit_status:
             for name, path in files.items():
                 if os.path.exists(path):
                     with open(scene.environ[name], "ab") as file:
@@ -152,7 +159,7 @@ def _tell(scene: Scene) -> None:
 def _report(scene: Scene) -> dict[str, Any]:
     """The report of the run that just ended; empty if there is none."""
     try:
-        found = json.loads(Path(scene.config.state_dir, "report.json").read_bytes())
+        found = json.loads(Path(scene.config.state_dir, REPORT).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

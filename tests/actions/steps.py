@@ -10,5 +10,7 @@ import caching
 import comment
 import inputs
 import login
+import scene
+import site_stages
 
-__all__ = ["caching", "comment", "inputs", "login"]
+__all__ = ["caching", "comment", "inputs", "login", "scene", "site_stages"]

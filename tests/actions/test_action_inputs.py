@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actions.action_file import ACTIONS
-from actions.steps import caching, inputs
+from actions.steps import caching, inputs, scene, site_stages
 
 ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
@@ -130,3 +130,16 @@ def test_a_suffix_that_no_key_can_hold_is_refused(suffix: str):
 def test_S34_secrets_are_told_line_by_line():
     found = inputs.given("manifest-diff", json.dumps({"token": "one\ntwo", "github-token": "three"}))
     assert list(found.secrets()) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(("odd", "name"), [("site-dir", "input site-dir"), ("output-dir", "input output-dir")])
+def test_S32_a_path_that_a_cache_would_read_as_a_pattern_is_refused_where_one_is_used(odd: str, name: str):
+    def prepared(enabled: str) -> int:
+        values = {"output-dir": "docs", "site-dir": "site", odd: "x*", "npm-ci": "false", "enable-cache": enabled}
+        found = inputs.given("build", json.dumps(values))
+        environ = {"PANAVERSITY_BOOK_ID": "demo", "PANAVERSITY_MCP_URL": "http://127.0.0.1:9"}
+        return site_stages.prepare(scene.Scene("build", found, {**environ, **found.variables()}))
+
+    with pytest.raises(inputs.Refused, match=f"{name}: holds signs that a cache would read as a pattern"):
+        prepared("true")
+    assert prepared("false") == 0

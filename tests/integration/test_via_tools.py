@@ -198,6 +198,7 @@ def test_what_no_tool_hands_out_stops_a_hydrate_before_the_folder_changes(desk: 
     assert done.status == 12
     assert "static/slides/@/a.pdf" in done.err
     assert "content/b.zip" in done.err
+    assert "hands out. Leave out --via tools.\n" in done.err
     assert desk.hydrated == {}
 
 

@@ -64,7 +64,7 @@ class World:
 
     @property
     def cache(self) -> BlobCache:
-        return BlobCache.at(str(self.place / "cache"))
+        return BlobCache(str(self.place / "cache"))
 
     def at(self, place: Path) -> "World":
         """The same world, copied to another place, its server copied too."""

@@ -47,7 +47,12 @@ class Piped:
         return attempts("http://piped", NO_WAITS)
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         plan: BuildPlan = self._ask("plan_build", book_id, known, scope)
         return plan

@@ -99,6 +99,8 @@ class Simulator:
         self.changesets: list[Changeset] = []
         self.keys: list[str] = []
         self.trouble = Trouble()
+        self.texts = False
+        """Whether small changes come along with a plan; without, every test of packs sees its pack."""
 
     # --- what a test does to a book, as an agent or an administrator would ---
 
@@ -138,12 +140,18 @@ class Simulator:
         return attempts("http://simulator", NO_WAITS)
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         for attempt in self.attempts():
             with attempt:
                 self._request("plan_build")
-                return self._plan(book_id, known, scope)
+                plan = self._plan(book_id, known, scope)
+                return replace(plan, texts=self._along(plan, text_within)) if self.texts else plan
         raise AssertionError("unreachable")
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
@@ -259,6 +267,12 @@ class Simulator:
         )
         self.traffic.received += 300 + sum(len(c.path) + 200 for c in plan.files)
         return plan
+
+    def _along(self, plan: BuildPlan, within: int) -> dict[Digest, bytes]:
+        sizes = {file.current: file.size for file in plan.files if file.current}
+        if plan.truncated or sum(sizes.values()) > within:
+            return {}
+        return {digest: self._altered(digest) for digest in sizes}
 
     def _change(self, path: str, current: Digest | None, target: Digest | None) -> PlanFile:
         current = self.trouble.lie_in_plan.get(path, current)

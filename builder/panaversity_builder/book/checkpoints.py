@@ -37,12 +37,11 @@ class Witness:
         self._accept = accept_rollback
         self.dirty = False
 
-    def plan(
-        self, server: Server, known: Digest | None, scope: Scope = "all", *, text_within: int = 0
-    ) -> BuildPlan:
+    def plan(self, server: Server, known: Digest | None, scope: Scope = "all", *, text_within: int = 0) -> BuildPlan:
         """Ask for a plan and judge the log that comes with it. One request, unless the store is another than last time.
 
-        ``text_within`` as in ``Server.plan_build``. Raises ``ChainBroken`` (exit 13) when the log shrank, was forked, or is no longer shown.
+        ``text_within`` is as in ``Server.plan_build``. Raises ``ChainBroken`` (exit 13) when the log shrank, was
+        forked, or is no longer shown.
         """
         asked = None if self._accept else self._latest()
         plan = _ask(server, self._book_id, known, scope, asked[1] if asked else None, text_within)

@@ -21,6 +21,7 @@ from panaversity_builder.book.pipeline import BOOK, BuildOptions, book_records, 
 from panaversity_builder.book.sealed import Miss
 from panaversity_builder.book.site_phase import SitePhase
 from panaversity_builder.book.trees import Marks, docs_marks
+from panaversity_builder.client import TOPS
 from panaversity_builder.forecast import Forecast, Foreseen, Previews, forecast
 from panaversity_builder.kept import Kept
 from panaversity_builder.progress import SILENT, Progress
@@ -29,7 +30,6 @@ from panaversity_fs.core.mapping import Numbering, decode
 
 NAMED = 3
 """Changed files named in one line."""
-_SCOPES = {"content": "content/", "assets": "static/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class _Ahead:
     def _ingested_paths(self) -> dict[IngestFile, str]:
         """What the ingest would change, as far as the docs folder has it, by its path there."""
         files = self._ingested.files if self._ingested is not None else ()
-        wanted = _SCOPES.get(self._outlook.scope, "")
+        wanted = TOPS[self._outlook.scope]
         return {file: self._path(file.path) for file in files if file.path.startswith(wanted)}
 
     def _path(self, book_path: str) -> str:

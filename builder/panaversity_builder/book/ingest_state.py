@@ -41,6 +41,11 @@ class Pending:
     revision: int
 
 
+def memory_name(book_id: str, source_dir: str) -> str:
+    """The name of a folder for what is remembered of one source folder and book."""
+    return f"{book_id}-{hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]}"
+
+
 def _standing(plan: BuildPlan) -> list[object]:
     """What must be as it was for a base of our own to be the newest: store, life of the book, what the server knows."""
     return [plan.store_id, plan.incarnation, plan.ingest_manifest]
@@ -61,8 +66,7 @@ class IngestState:
     ) -> None:
         self._state_dir, self._read_only = state_dir, read_only
         self._progress = progress
-        where = hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]
-        self._folder = os.path.join(state_dir, "ingest", f"{book_id}-{where}")
+        self._folder = os.path.join(state_dir, "ingest", memory_name(book_id, source_dir))
         self.witness = Witness(self._read(CHECKPOINTS), book_id, progress, accept_rollback=accept_rollback)
         self.marks = StatCache.from_bytes(self._read(MARKS) or b"")
         self.book = self._read(BOOK)

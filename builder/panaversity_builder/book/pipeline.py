@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from panaversity_builder.book.remote_site import RemoteSite, SharedRecords, SitePlace
-from panaversity_builder.book.report import PhaseLog, Report, run_of
+from panaversity_builder.book.report import PhaseLog, Report
 from panaversity_builder.book.site import Site
 from panaversity_builder.book.site_phase import SitePhase, build_lock, site_build_dir
 from panaversity_builder.book.trees import Marks, docs_marks, marks_digest
 from panaversity_builder.client import SiteCache
 from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult, Records, Step, run_lifecycle
-from panaversity_builder.lifecycle import Lifecycle, Phase
+from panaversity_builder.lifecycle import Lifecycle, Phase, require_phases
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_builder.snapshots import RecordFiles
 from panaversity_fs.core.digest import Digest, digest_of
@@ -107,35 +107,32 @@ class BuildOptions:
 
 @dataclass(slots=True)
 class BookBuild:
-    """One run of the book's lifecycle, and what its phases answered so far. ``report`` is filled, also by a failure."""
+    """One run of the book's lifecycle, and what its phases answered so far.
+
+    ``report`` is told what they did, also by a failure; how the run ended and how long it took whoever calls it knows.
+    """
 
     options: BuildOptions
     doors: Doors
     progress: Progress = SILENT
     clock: Clock = field(default_factory=Clock)
     ingested: Ingested | None = None
-    planned: Planned | None = None
     hydrated: Hydrated | None = None
     results: list[PhaseResult] = field(default_factory=list)
     report: Report = field(default_factory=lambda: Report(None, ""))
 
     def run(self, listen: Callable[[PhaseEvent], None]) -> Report:
-        """Settle the phases and answer the report of the run, which is filled too when a phase fails.
+        """Settle the phases and answer the report.
 
         Raises what ``run_lifecycle`` raises, and ``OutputLocked`` while another build of this site runs.
         """
-        self.report.book_id = self.options.book_id
-        self.report.started_at = self.clock.now().isoformat(timespec="seconds")
         heard = PhaseLog()
 
         def both(event: PhaseEvent) -> None:
             heard.hear(event)
             listen(event)
 
-        with (
-            run_of(self.report, self.clock.stopwatch),
-            build_lock(self.options.build_dir, self.options.site.folder) as lock,
-        ):
+        with build_lock(self.options.build_dir, self.options.site.folder) as lock:
             try:
                 self._settle(both, lock)
             finally:
@@ -144,7 +141,7 @@ class BookBuild:
 
     def _settle(self, listen: Callable[[PhaseEvent], None], lock: int) -> list[PhaseResult]:
         records = book_records(self.options.build_dir, self.progress)
-        forced = {BOOK.find(word).id for word in self.options.rebuild}
+        forced = require_phases(BOOK, self.options.rebuild)
         site = SitePhase(
             self.options.site, self.options.build_dir, self.options.builder_version, records, self.progress, lock
         )
@@ -194,8 +191,7 @@ class BookBuild:
         return self.ingested.manifest_hash or "none"
 
     def _plan(self) -> str:
-        self.planned = self.doors.plan()
-        return self.planned.manifest_hash
+        return self.doors.plan().manifest_hash
 
     def _hydrate(self, full: bool) -> str:
         self.hydrated = self.doors.hydrate(full)

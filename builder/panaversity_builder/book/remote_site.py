@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from panaversity_builder.book.site_pack import NotShareable, pack_site, unpack_site
 from panaversity_builder.book.trees import docs_marks
 from panaversity_builder.client import FetchedSite, SiteCache
+from panaversity_builder.client.site_cache import OPERATION
 from panaversity_builder.engine import Records
 from panaversity_builder.kept import KeptFolders
 from panaversity_builder.lifecycle import KeyDocument
@@ -81,7 +82,7 @@ class RemoteSite:
     def _taken(self, document: KeyDocument, found: FetchedSite) -> Record:
         meta = found.meta
         if meta.document != document.canonical().decode():
-            raise HashMismatch("remote cache", "site", "was built from another key document")
+            raise HashMismatch(OPERATION, "site", "was built from another key document")
         if not self._kept.has(meta.output):
             self._kept.receive(meta.output, lambda folder: unpack_site(found.chunks, folder, meta.output))
             self._unpacked.add(meta.output)

@@ -9,15 +9,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from panaversity_builder.book.process_group import end_group
 from panaversity_builder.book.trees import tree_digest
+from panaversity_builder.upward import folders_upward
 from panaversity_fs.core.errors import PhaseFailed
 
 BUILT = "build"
-CONFIG_NAMES = tuple(f"docusaurus.config.{e}" for e in ("ts", "mts", "cts", "js", "mjs", "cjs"))
+OURS = frozenset({"PANAVERSITY_TOKEN"})
+"""Variables that are no business of a site's programs, which are other people's packages."""
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock")
 ENTRY = os.path.join("node_modules", "@docusaurus", "core", "bin", "docusaurus.mjs")
 """Docusaurus' own file, not ``.bin/docusaurus``: that is a shell script on Windows and a link elsewhere."""
@@ -33,10 +35,11 @@ _FRAME = re.compile(r"\s+at .*[:(]|\s*}$")
 class Site:
     """One site: its folder, the docs folder that hydrate fills, and what else its author says about its sources.
 
-    ``environ`` is what the build sees; ``time_limit`` is in seconds, None for no limit. ``variables`` are names of
-    environment variables that count, ``files`` paths that count and ``generated`` paths that do not, both relative to
-    the folder. ``source`` is the author's docs folder, which reaches the site through the book alone. ``within`` are
-    the words that let a program run elsewhere (in a container); ``environment`` is the identity of that place.
+    ``environ`` is what the build sees (``site_environ``); ``time_limit`` is in seconds, None for no limit.
+    ``variables`` are names of environment variables that count, ``files`` paths that count and ``generated`` paths that
+    do not, both relative to the folder. ``source`` is the author's docs folder, which reaches the site through the book
+    alone. ``within`` are the words that let a program run elsewhere (in a container); ``environment`` is the identity
+    of that place.
     """
 
     folder: str
@@ -56,6 +59,11 @@ class Site:
         return os.path.join(self.folder, BUILT)
 
 
+def site_environ(environ: Mapping[str, str], variables: Collection[str] = ()) -> dict[str, str]:
+    """What of an environment the site's programs see: not our server's token, unless ``variables`` name it."""
+    return {name: value for name, value in environ.items() if name not in OURS or name in variables}
+
+
 def built_digest(folder: str) -> str:
     """The output of phase 5: the digest of a built folder."""
     return tree_digest(folder)
@@ -63,16 +71,8 @@ def built_digest(folder: str) -> str:
 
 def find_upward(folder: str, names: tuple[str, ...]) -> str | None:
     """The nearest of these files in the folder or above it (npm workspaces keep theirs at the root)."""
-    here = os.path.abspath(folder)
-    while True:
-        for name in names:
-            path = os.path.join(here, name)
-            if os.path.isfile(path):
-                return path
-        above = os.path.dirname(here)
-        if above == here:
-            return None
-        here = above
+    paths = (os.path.join(here, name) for here in folders_upward(os.path.abspath(folder)) for name in names)
+    return next(filter(os.path.isfile, paths), None)
 
 
 def docusaurus_entry(site: Site) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from panaversity_builder.book.site import (
     BUILT,
-    CONFIG_NAMES,
     LOCKFILES,
     Site,
     docusaurus_entry,
@@ -19,6 +18,7 @@ from panaversity_builder.book.site import (
 )
 from panaversity_builder.book.site_sources import Sources, site_sources
 from panaversity_builder.book.trees import Marks, file_digest, marks_digest
+from panaversity_builder.config import SITE_CONFIGS
 from panaversity_builder.kept import BESIDE
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import ConfigInvalid, PhaseFailed
@@ -76,7 +76,7 @@ def site_inputs(site: Site, builder_version: str) -> SiteInputs:
 
 def configuration_of(folder: str) -> str:
     """The site's configuration file. Raises ``ConfigInvalid`` when there is none."""
-    for name in CONFIG_NAMES:
+    for name in SITE_CONFIGS:
         path = os.path.join(folder, name)
         if os.path.isfile(path):
             return os.path.abspath(path)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from panaversity_builder.book.trees import marks_digest, tree_marks
+from panaversity_builder.client.packs import member_bytes
+from panaversity_builder.client.site_cache import OPERATION, wrong
 from panaversity_builder.durable import write_all
 from panaversity_fs.core import pack
 from panaversity_fs.core.digest import Digest, is_digest
-from panaversity_fs.core.errors import HashMismatch
 
-OPERATION = "remote cache"
 LIST_MEMBER = "tree.json"
 FORMAT = 1
 MOST_FILES = 100_000
@@ -104,13 +104,13 @@ def unpack_site(chunks: Iterator[bytes], folder: str, output: str) -> None:
     for digest, file in first.items():
         begin = next(events, None)
         if begin != pack.Begin(digest, file.size):
-            raise _wrong("a file of its list does not come in its place")
+            raise wrong("a file of its list does not come in its place")
         _receive(events, os.path.join(folder, file.path), file)
     for file in files:
         if first[file.digest] is not file:
             _copy(os.path.join(folder, first[file.digest].path), os.path.join(folder, file.path))
     if next(events, None) is not None:
-        raise _wrong("more comes than its list names")
+        raise wrong("more comes than its list names")
     reader.close()
 
 
@@ -118,19 +118,19 @@ def _read_list(events: Iterator[pack.Event], output: str) -> list[SiteFile]:
     """The list of files, which must be that of the promised folder. Raises ``HashMismatch``."""
     begin = next(events, None)
     if not isinstance(begin, pack.Begin) or begin.name != LIST_MEMBER or begin.size > LONGEST_LIST:
-        raise _wrong("it does not begin with its list of files")
+        raise wrong("it does not begin with its list of files")
     data = b"".join(_member(events))
     try:
         body = json.loads(data)
         if body["format"] != FORMAT:
-            raise _wrong("its format is not known here")
+            raise wrong("its format is not known here")
         files = [SiteFile(path, digest, size) for path, digest, size in body["files"]]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise _wrong("its list of files is malformed") from None
+        raise wrong("its list of files is malformed") from None
     if problem := fault_of(files):
-        raise _wrong(problem)
+        raise wrong(problem)
     if marks_digest({file.path: f"file {file.digest}" for file in files}) != output:
-        raise _wrong("its list of files has another digest")
+        raise wrong("its list of files has another digest")
     return files
 
 
@@ -182,12 +182,7 @@ def _require_room(folder: str, size: int) -> None:
 
 
 def _member(events: Iterator[pack.Event]) -> Iterator[bytes]:
-    for event in events:
-        if isinstance(event, pack.Finish):
-            return
-        assert isinstance(event, bytes)
-        yield event
-    raise _wrong("it ends early")
+    return member_bytes(events, lambda: wrong("it ends early"))
 
 
 def _receive(events: Iterator[pack.Event], path: str, file: SiteFile) -> None:
@@ -200,7 +195,7 @@ def _receive(events: Iterator[pack.Event], path: str, file: SiteFile) -> None:
     finally:
         os.close(target)
     if digest.hexdigest() != file.digest:
-        raise _wrong("a file has another digest than its list says")
+        raise wrong("a file has another digest than its list says")
 
 
 def _copy(source: str, path: str) -> None:
@@ -216,7 +211,3 @@ def _copy(source: str, path: str) -> None:
 def _create(path: str) -> int:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-
-
-def _wrong(problem: str) -> HashMismatch:
-    return HashMismatch(OPERATION, "site", problem, "It is built here instead")

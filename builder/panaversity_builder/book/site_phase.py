@@ -17,6 +17,7 @@ from panaversity_builder.book.trees import Marks, copy_tree, docs_digest, marks_
 from panaversity_builder.durable import write_beside
 from panaversity_builder.engine import Presence
 from panaversity_builder.kept import KeptFolders, sweep_beside
+from panaversity_builder.locking import taken_alone
 from panaversity_builder.progress import Progress
 from panaversity_builder.snapshots import Record, RecordFiles
 from panaversity_builder.state_folder import make_state_folder
@@ -62,10 +63,8 @@ def build_lock(build_dir: str, site: str) -> Iterator[int]:
     """
     lock = _lock_file(build_dir)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputLocked("build", site, "is being built by another command", "Wait until it is done") from None
+        if not taken_alone(lock):
+            raise OutputLocked("build", site, "is being built by another command", "Wait until it is done")
         try:
             yield lock
         finally:

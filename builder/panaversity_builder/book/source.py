@@ -53,6 +53,11 @@ class SourceTree:
     hashed: int = 0
     """How many files had to be read; the rest was believed to the stat cache."""
 
+    @property
+    def digests(self) -> dict[str, Digest]:
+        """Source path → digest."""
+        return {path: file.digest for path, file in self.files.items()}
+
 
 def scan(
     root: str,

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from panaversity_builder.book.foresight import Outlook
 from panaversity_builder.book.hydrate import plan_hydrate
 from panaversity_builder.book.ingest import ingest
-from panaversity_builder.book.ingest_state import IngestState
-from panaversity_builder.book.source import scan
+from panaversity_builder.book.scanned import scanned
 from panaversity_builder.cli.doors import Wishes
 from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options
 from panaversity_builder.client import Server
@@ -45,11 +44,7 @@ def outlook(
     )  # the ingest before it would create the book
 
     def source_files() -> dict[str, Digest]:
-        state = IngestState(
-            config.state_dir, source.book_id, os.path.abspath(config.source_dir), progress, read_only=True
-        )
-        tree = scan(config.source_dir, state.marks, progress=progress)
-        return {path: file.digest for path, file in tree.files.items()}
+        return scanned(config.state_dir, source.book_id, config.source_dir, progress, read_only=True).digests
 
     if server is None:
         return Outlook(source_files, None, None, config.tree, config.scope)

@@ -66,8 +66,9 @@ def command(
     """The whole loop: author, ingest, plan_build, hydrate, docusaurus.
 
     PHASE is an id or a name. A phase whose inputs are what they were is not run again; a failed build resumes where
-    it stopped. With --no-ingest the book on the server is built as it is, with --offline as it was last told. With
-    --full-rebuild incremental-ssg renders every page anew.
+    it stopped. With --no-ingest the book on the server is built as it is, with --offline as it was last told; only
+    then may --on-unavailable use-cache do without the server. With --full-rebuild incremental-ssg renders every page
+    anew.
     """
     from panaversity_builder.book.pipeline import BOOK, DOCUSAURUS, HYDRATE
     from panaversity_builder.cli.doors import Wishes, build_options
@@ -119,7 +120,7 @@ def _build(console: Console, config: Config, wanted: "BuildOptions", wishes: "Wi
                 build = BookBuild(wanted, calls, console.progress, report=report)
                 build.run(grouped(console, Narration(console, build, explain)))
 
-        or_offline(console, config, run)
+        or_offline(console, config, run, ingesting=wanted.ingesting)
     body = {**report.to_json(), "site": wanted.site.built, "files": report.files}
     console.result(build_lines(body, wanted.site.built), body)
     return 0

@@ -44,9 +44,9 @@ def _facts(config: Config) -> "Facts":
     from panaversity_builder.book.diagnosis.gather import machine_facts, source_facts
     from panaversity_builder.book.diagnosis.site_program import site_findings
     from panaversity_builder.book.inspection.survey import survey
-    from panaversity_builder.book.site import Site
+    from panaversity_builder.book.site import Site, site_environ
 
-    site = Site(config.site_dir, config.output_dir, dict(os.environ))
+    site = Site(config.site_dir, config.output_dir, site_environ(os.environ, config.site_variables))
     state = config.state_dir
     caches = {"builds": os.path.join(state, "build"), "store": os.path.join(state, "store")}
     caches["downloads"] = config.cache_dir or default_folder()

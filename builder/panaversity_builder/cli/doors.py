@@ -3,23 +3,19 @@
 Knows how the use cases are called; does not know in which order.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
 from panaversity_builder.book.hydrate import hydrate, plan_hydrate
 from panaversity_builder.book.ingest import ingest
-from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.pipeline import BuildOptions, Doors
-from panaversity_builder.book.site import Site
-from panaversity_builder.book.source import scan
+from panaversity_builder.book.scanned import files_digest, scanned
+from panaversity_builder.book.site import Site, site_environ
 from panaversity_builder.cli.work import blob_cache, hydrate_options, ingest_options, wants_metadata
 from panaversity_builder.client import Client, Server, SiteCache
 from panaversity_builder.config import Config
 from panaversity_builder.progress import Progress
-from panaversity_fs.core.digest import Digest
-from panaversity_fs.core.manifest import manifest_hash
 
 
 def build_options(
@@ -31,7 +27,7 @@ def build_options(
         site=Site(
             folder=config.site_dir,
             docs=config.output_dir,
-            environ=dict(environ),
+            environ=site_environ(environ, config.site_variables),
             variables=config.site_variables,
             time_limit=config.site_time_limit,
             files=config.site_files,
@@ -61,7 +57,7 @@ def doors(server: Server, config: Config, progress: Progress, wishes: Wishes) ->
     cache = blob_cache(config, progress)
     source = ingest_options(config, "build", overwrite=wishes.overwrite, accept_rollback=accept)
     return Doors(
-        scan=lambda: source_digest(config.state_dir, source.book_id, config.source_dir, progress),
+        scan=lambda: files_digest(scanned(config.state_dir, source.book_id, config.source_dir, progress)),
         ingest=lambda: ingest(server, source, progress),
         plan=lambda: plan_hydrate(server, hydrate_options(config, "build", accept_rollback=accept), progress, cache),
         hydrate=lambda full: hydrate(
@@ -83,11 +79,3 @@ def site_cache(server: Server, config: Config) -> SiteCache | None:
     if not isinstance(server, Client):
         return None
     return server.site_cache(config.remote_cache_timeout)
-
-
-def source_digest(state_dir: str, book_id: str, source_dir: str, progress: Progress) -> Digest:
-    """The source tree as found, ignored files left out; the stat cache that ingest uses is brought up to date."""
-    state = IngestState(state_dir, book_id, os.path.abspath(source_dir), progress)
-    tree = scan(source_dir, state.marks, progress=progress)
-    state.save_marks()
-    return manifest_hash({path: file.digest for path, file in tree.files.items()})

@@ -96,6 +96,10 @@ def described(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return add
 
 
+named_files = described(files, files_from, null, file_words)
+"""Only some files: on the command line, in a list, or both."""
+
+
 def subcommand(name: str, *options: Callable[[Command], Command]) -> Callable[[Command], click.Command]:
     """A command with its own options and those every command has; its function gets console and settings first.
 

@@ -58,10 +58,11 @@ def command(
 
 
 def _service(config: Config, port: int | None, browser: bool, poll: bool) -> "Service":
-    from panaversity_builder.book.site import Site
+    from panaversity_builder.book.site import Site, site_environ
     from panaversity_builder.book.watching.serving import LOG_NAME, Service
 
-    site = Site(folder=config.site_dir, docs=config.output_dir, environ=dict(os.environ))
+    environ = site_environ(os.environ, config.site_variables)
+    site = Site(folder=config.site_dir, docs=config.output_dir, environ=environ)
     return Service(site, os.path.join(config.state_dir, "logs", LOG_NAME), port, browser, poll)
 
 
@@ -100,17 +101,17 @@ class Connected:
 
     def phases(self) -> "Phases":
         """See ``loop.Connection``."""
-        from panaversity_builder.book.watching.look import look
+        from panaversity_builder.book.scanned import judged_digest, scanned
         from panaversity_builder.book.watching.loop import Phases
         from panaversity_builder.cli.doors import Wishes, doors
         from panaversity_builder.cli.session import connected
 
         if self._phases is None:
             config, progress = self._live.config, self._console.progress
+            book_id = config.require_book("watch")  # before a server starts
             bound = doors(self._stack.enter_context(connected(config, self._console)), config, progress, Wishes())
-            book_id = config.require_book("watch")
             self._phases = Phases(
-                look=lambda: look(config.state_dir, book_id, config.source_dir, progress),
+                look=lambda: judged_digest(scanned(config.state_dir, book_id, config.source_dir, progress)),
                 ingest=bound.ingest,
                 hydrate=lambda: bound.hydrate(False),
             )

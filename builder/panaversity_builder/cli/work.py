@@ -116,4 +116,4 @@ def blob_cache(config: Config, progress: "Progress") -> "BlobCache":
     """The blobs that this machine keeps for all checkouts; nothing is touched yet."""
     from panaversity_builder.blob_cache import BlobCache, default_folder
 
-    return BlobCache.at(config.cache_dir or default_folder(), config.cache_size, progress.warn)
+    return BlobCache(config.cache_dir or default_folder(), config.cache_size, progress.warn)

@@ -140,7 +140,7 @@ def tool_image(tool: str, address: str, body: bytes) -> tuple[dict[str, Any], by
             try:
                 return content, base64.b64decode(str(block.get("data")), validate=True)
             except ValueError as fault:
-                raise _malformed(tool, address, fault) from fault
+                raise malformed(tool, address, fault) from fault
     return content, None
 
 
@@ -162,7 +162,7 @@ def metadata_of(address: str, body: Mapping[str, Any]) -> dict[str, LastWritten]
             for path, row in body["files"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
-        raise _malformed("metadata", address, fault) from fault
+        raise malformed("metadata", address, fault) from fault
 
 
 def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
@@ -189,7 +189,7 @@ def plan_of(address: str, body: Mapping[str, Any]) -> BuildPlan:
             texts={a_digest(digest): a_text(text).encode() for digest, text in body.get("texts", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise _malformed("plan", address, fault) from fault
+        raise malformed("plan", address, fault) from fault
 
 
 def changeset_answer_of(address: str, body: Mapping[str, Any]) -> ChangesetAnswer:
@@ -208,7 +208,7 @@ def changeset_answer_of(address: str, body: Mapping[str, Any]) -> ChangesetAnswe
             proof=_proof(body.get("proof")),
         )
     except (KeyError, TypeError, ValueError) as fault:
-        raise _malformed("ingest", address, fault) from fault
+        raise malformed("ingest", address, fault) from fault
 
 
 def _plan_file(body: Any) -> PlanFile:
@@ -236,7 +236,8 @@ def _proof(body: Any) -> Proof | None:
     return tuple(map(a_digest, body))
 
 
-def _malformed(operation: str, address: str, fault: Exception) -> Unavailable:
+def malformed(operation: str, address: str, fault: Exception) -> Unavailable:
+    """The error for an answer in which something is missing or of another type."""
     return Unavailable(
         operation, address, f"the answer is malformed ({type(fault).__name__}: {shown(str(fault))})",
         "See that builder and server are of one version",

@@ -11,7 +11,6 @@ from urllib.parse import SplitResult, urlsplit
 from panaversity_builder.client.transport import Broken, Patience, Response, transport_to
 from panaversity_fs.core.errors import Unavailable
 
-FOLLOWED = 307
 _HINT = "Try again; if it stays so, the server's PANAVERSITY_S3_ENDPOINT cannot be reached from here"
 
 

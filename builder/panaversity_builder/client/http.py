@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from panaversity_builder.client.reach import Early
     from panaversity_builder.client.site_cache import SiteCache
 
+_ELSEWHERE = 307
+"""The status of an answer that names the place where a blob lies."""
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes of an answer that is read whole; more is refused."""
 RESUMABLE = 16 * 1024 * 1024
@@ -166,8 +168,8 @@ class Client:
     @contextmanager
     def _blob(self, path: str, headers: Mapping[str, str]) -> Iterator[Response]:
         """A blob's good answer, from the server or from the place it names."""
-        with self._stream("download", "GET", path, headers, also=307) as response:
-            if response.status_code != 307:
+        with self._stream("download", "GET", path, headers, also=_ELSEWHERE) as response:
+            if response.status_code != _ELSEWHERE:
                 yield response
                 return
             location = response.headers.get("location", "")

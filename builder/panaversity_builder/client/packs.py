@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 from panaversity_builder.client.seam import BlobSource, PackMember
 from panaversity_fs.core import pack
 from panaversity_fs.core.digest import Digest, short
-from panaversity_fs.core.errors import HashMismatch, Unavailable
+from panaversity_fs.core.errors import HashMismatch, PanaversityError, Unavailable
 
 PACK_TYPE = pack.PACK_TYPE
 PIECE = 256 * 1024
@@ -127,7 +127,7 @@ def _begun(events: Iterator[pack.Event], digest: Digest, reader: pack.PackReader
     return begin.size, member_bytes(events, _cut_off)
 
 
-def member_bytes(events: Iterator[pack.Event], cut_off: Callable[[], Unavailable]) -> Iterator[bytes]:
+def member_bytes(events: Iterator[pack.Event], cut_off: Callable[[], PanaversityError]) -> Iterator[bytes]:
     """The bytes of the member that has just begun; ``cut_off`` is raised where the pack ends in the middle of it."""
     for event in events:
         if isinstance(event, pack.Finish):

@@ -23,6 +23,8 @@ TEXT_WITHIN = 64 * 1024
 """Bytes of changed text that may come with a plan, which spares the round trip of a pack."""
 
 Scope = Literal["all", "content", "assets"]
+TOPS: Mapping[str, tuple[str, ...]] = {"all": ("",), "content": ("content/",), "assets": ("static/",)}
+"""Beginnings of the book paths that a scope covers."""
 
 Chunks = Callable[[], Iterator[bytes]]
 """Makes the bytes of one blob anew each time it is called, so that an upload can be repeated."""
@@ -151,7 +153,8 @@ class Server(Protocol):
     ) -> BuildPlan:
         """What changed since ``known``, and whether the audit log continues ``seen``. One request.
 
-        The text of what changed comes along where it has at most ``text_within`` bytes (up to ``TEXT_WITHIN``). Raises ``BookGone`` for a deleted book.
+        The text of what changed comes along where it has at most ``text_within`` bytes (up to ``TEXT_WITHIN``).
+        Raises ``BookGone`` for a deleted book.
         """
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:

@@ -126,13 +126,13 @@ def read_site(chunks: Iterator[bytes], key: Digest) -> FetchedSite:
     events = (event for chunk in chunks for event in reader.feed(chunk))
     begin = _begun(events)
     if begin.name != META_MEMBER or begin.size > LONGEST_META:
-        raise _wrong("it does not begin with what is said of it")
+        raise wrong("it does not begin with what is said of it")
     meta = parse_site_meta(b"".join(packs.member_bytes(events, _cut_off)), OPERATION)
     if meta.key != key:
-        raise _wrong("it was built from another key document")
+        raise wrong("it was built from another key document")
     site = _begun(events)
     if not is_digest(site.name):
-        raise _wrong("it has no digest")
+        raise wrong("it has no digest")
     return FetchedSite(meta, site.size, _unpacked(_whole(packs.member_bytes(events, _cut_off), site), site.size))
 
 
@@ -150,7 +150,7 @@ def _whole(chunks: Iterator[bytes], site: pack.Begin) -> Iterator[bytes]:
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != site.name:
-        raise _wrong("its bytes have another digest")
+        raise wrong("its bytes have another digest")
 
 
 def _unpacked(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -186,7 +186,8 @@ def _path(book_id: str, key: Digest) -> str:
     return f"/books/{book_id}/site-cache/{key}"
 
 
-def _wrong(problem: str) -> HashMismatch:
+def wrong(problem: str) -> HashMismatch:
+    """The error for a site that is not what was promised."""
     return HashMismatch(OPERATION, "site", problem, "It is built here instead")
 
 

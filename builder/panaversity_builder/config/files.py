@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from panaversity_builder.upward import is_repository, up_to_repository
 from panaversity_fs.core.errors import ConfigInvalid
 
 BOOK_FILE = "book.toml"
@@ -25,8 +26,8 @@ class SettingsFile:
 
 
 def settings_file(start: str) -> SettingsFile | None:
-    """The nearest file with settings, in this folder or above it."""
-    for folder in _upward(start):
+    """The nearest file with settings, in this folder or above it: up to its repository, where the project ends."""
+    for folder in up_to_repository(start):
         for name in (BOOK_FILE, PROJECT_FILE):
             path = os.path.join(folder, name)
             if os.path.isfile(path) and (table := _table(path)) is not None:
@@ -36,18 +37,9 @@ def settings_file(start: str) -> SettingsFile | None:
 
 def settings_places(start: str) -> list[str]:
     """Every path where a file with settings for this folder may lie, ``.env`` included."""
-    return [os.path.join(folder, name) for folder in _upward(start) for name in (BOOK_FILE, PROJECT_FILE, ".env")]
-
-
-def _upward(folder: str) -> list[str]:
-    """The folder and those above it, up to the root of its repository: what lies beyond is not this project's."""
-    found = [folder]
-    while not os.path.exists(os.path.join(found[-1], ".git")):
-        above = os.path.dirname(found[-1])
-        if above == found[-1]:
-            break
-        found.append(above)
-    return found
+    return [
+        os.path.join(folder, name) for folder in up_to_repository(start) for name in (BOOK_FILE, PROJECT_FILE, ".env")
+    ]
 
 
 def _table(path: str) -> Mapping[str, Any] | None:
@@ -69,7 +61,7 @@ def _table(path: str) -> Mapping[str, Any] | None:
 
 def project_root(cwd: str, file: SettingsFile | None) -> tuple[str, str]:
     """The project: its repository, whose folders all share one store; else the settings' folder; else here."""
-    top = _upward(cwd)[-1]
-    if os.path.exists(os.path.join(top, ".git")):
+    *_, top = up_to_repository(cwd)
+    if is_repository(top):
         return top, "git root"
     return (os.path.dirname(file.path), file.path) if file else (cwd, "current folder")

@@ -1,22 +1,22 @@
 """What a person or a script sees: data on stdout, everything else on stderr (DESIGN 10).
 
-A reader that goes away (``| head``) never stops the work: what cannot be said any more is not said. Knows streams and
-formats; does not know commands, and never decides an exit status (``edge`` does).
+A stream that cannot be written never stops the work: what cannot be said any more is not said (``streams``), and why
+is known at the end. Knows formats; does not know commands, and never decides an exit status (``edge`` does).
 """
 
+import errno
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from panaversity_builder.console.texts import error_lines, phase_line
+from panaversity_builder.console.streams import fault_of
+from panaversity_builder.console.texts import error_lines
 from panaversity_builder.progress import SILENT, Progress
-from panaversity_fs.core.errors import PanaversityError
+from panaversity_fs.core.errors import ConfigInvalid, NoSpace, PanaversityError
 
 if TYPE_CHECKING:
     from panaversity_builder.console.job import Job
-    from panaversity_builder.engine import PhaseEvent
 
 Format = Literal["text", "json", "github", "markdown"]
 AGENTS = ("AI_AGENT", "CLAUDECODE", "CODEX_SANDBOX")
@@ -117,7 +117,7 @@ class Console:
 
     def data(self, lines: Iterable[str], end: str = "\n") -> None:
         """Lines that were asked for, quiet or not."""
-        self._out = _write(self._out, "".join(self._harmless(line) + end for line in lines))
+        _write(self._out, "".join(self._harmless(line) + end for line in lines))
 
     def _say_object(self, body: Mapping[str, object]) -> None:
         self.data([json.dumps({"schema_version": SCHEMA_VERSION, **body}, ensure_ascii=False)])
@@ -127,7 +127,7 @@ class Console:
         self._command_line(self._harmless(line))
 
     def _command_line(self, line: str) -> None:
-        self._err = _write(self._err, line + "\n")
+        _write(self._err, line + "\n")
 
     def _harmless(self, line: str) -> str:
         if self.manner.format != "github":
@@ -140,12 +140,6 @@ class Console:
         """Something everybody should see; nothing failed."""
         if self.job is None or not self.job.annotate("warning", text):
             self.say(f"warning: {text}")
-
-    def phase(self, event: "PhaseEvent") -> None:
-        """How a lifecycle comes along, one line an event worth one."""
-        line = phase_line(event, self.manner.verbosity)
-        if line and self.manner.verbosity >= 0:
-            self.say(line)
 
     def group(self, title: str | None) -> None:
         """In the log of a job, fold what follows under a title; None ends that. Nothing elsewhere."""
@@ -179,23 +173,20 @@ class Console:
         self._progress = SILENT
         if self._job is not None:
             self._job.close()
-        self._out, self._err = _write(self._out, ""), _write(self._err, "")
+        self._out.flush()
+        self._err.flush()
+
+    @property
+    def unsaid(self) -> PanaversityError | None:
+        """The failure of a stream that could not be written; what was to be said since then is lost."""
+        for name, stream in (("standard output", self._out), ("standard error", self._err)):
+            if (fault := fault_of(stream)) is not None:
+                full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+                kind, hint = (NoSpace, "Free some space") if full else (ConfigInvalid, "Send it elsewhere")
+                return kind(self.manner.command or "panaversity", name, f"cannot be written ({fault.strerror})", hint)
+        return None
 
 
-def _write(stream: TextIO, text: str) -> TextIO:
-    """Write and flush; a stream whose reader has gone is replaced by one that forgets."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        _forget(stream)
-    return stream
-
-
-def _forget(stream: TextIO) -> None:
-    """Point the stream's descriptor at nothing, so that later writes and the interpreter's last flush succeed."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, stream.fileno())
-    finally:
-        os.close(nowhere)
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()

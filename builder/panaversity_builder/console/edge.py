@@ -12,7 +12,9 @@ from collections.abc import Callable
 from types import FrameType
 
 from panaversity_builder.console import Console
-from panaversity_fs.core.errors import PanaversityError
+from panaversity_builder.console.streams import lasting
+from panaversity_builder.console.texts import error_lines
+from panaversity_fs.core.errors import Differences, PanaversityError
 
 BUG, INTERRUPTED = 70, 130
 
@@ -23,7 +25,19 @@ Exit status: 0 done · 1 differences · 2 usage · 3 local edits · 4 no space �
 
 
 def guarded(console: Console, command: Callable[[], int]) -> int:
-    """Run a command and answer its exit status; whatever it raises is told and translated."""
+    """Run a command and answer its exit status; whatever it raises is told and translated.
+
+    A result that could not be written is a failure too; one that the command had before counts more.
+    """
+    status = _settled(console, command)
+    if (unsaid := console.unsaid) is None:
+        return status
+    for line in error_lines(unsaid):  # never on stdout: that may be what cannot be written
+        console.say(line)
+    return unsaid.exit_status if status in (0, Differences.exit_status) else status
+
+
+def _settled(console: Console, command: Callable[[], int]) -> int:
     try:
         _terminate_as_interrupt()
         return command()
@@ -77,8 +91,6 @@ def _terminate_as_interrupt() -> None:
 
 
 def standard_console() -> Console:
-    """The console over this process's streams; text that a stream cannot encode is escaped, never fatal."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    """The console over this process's streams; what they cannot take is never fatal."""
+    sys.stdout, sys.stderr = lasting(sys.stdout), lasting(sys.stderr)  # also what click and rich write to
     return Console(sys.stdout, sys.stderr, os.environ)

@@ -10,6 +10,7 @@ import {findBuilder} from '../builder/find.js';
 import {judgeContent} from '../content/judge.js';
 import {Failure} from '../failure.js';
 import {relay} from '../relay.js';
+import {settingWords, withSite} from './words.js';
 
 /**
  * @typedef {object} Scene
@@ -42,9 +43,10 @@ export async function hydrateSite(scene, wishes) {
     }
     throw failure;
   }
-  const verb = wishes.ingest && isLocal(builder, scene) ? ['build', '--until', 'hydrate'] : ['hydrate'];
-  const words = [...builder.args, ...verb, ...siteWords(wishes), ...policyWords(policy), ...wishes.builder];
-  return relay(scene.command, builder.file, words, {cwd: scene.folder, env: scene.environ});
+  const words = withSite(wishes.builder);
+  const verb = wishes.ingest && isLocal(builder, scene, settingWords(words)) ? ['build', '--until', 'hydrate'] : ['hydrate'];
+  const all = [...builder.args, ...verb, ...policyWords(policy), ...words];
+  return relay(scene.command, builder.file, all, {cwd: scene.folder, env: scene.environ});
 }
 
 /** What was said on the command line, else in the environment, else what the aim asks for. */
@@ -57,18 +59,13 @@ function policyWords(policy) {
   return policy === null ? [] : ['--on-unavailable', policy];
 }
 
-/** The site is where npm runs scripts; its book.toml is read from there. */
-function siteWords({builder}) {
-  return builder.some((word) => word === '--site-dir' || word.startsWith('--site-dir=')) ? [] : ['--site-dir', '.'];
-}
-
 /**
- * Whether the book is kept on this machine. Building a site must never push somebody's working copy to a server: that is
- * a decision of its own, `panaversity ingest`.
+ * Whether the book is kept on this machine, for a command with these words. Building a site must never push somebody's
+ * working copy to a server: that is a decision of its own, `panaversity ingest`.
  */
-function isLocal(builder, {folder, environ, say}) {
+function isLocal(builder, {folder, environ, say}, settings) {
   try {
-    const args = [...builder.args, 'config', 'show', '--site-dir', '.', '--format', 'json'];
+    const args = [...builder.args, 'config', 'show', ...settings, '--format', 'json'];
     const text = execFileSync(builder.file, args, {cwd: folder, env: environ, shell: false, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000});
     const local = JSON.parse(text).settings.server_url.value === null;
     if (!local) {

@@ -7,6 +7,9 @@
 import {Failure, STATUS} from '../failure.js';
 
 const POLICIES = ['fail', 'use-cache'];
+const SITE = '--site-dir';
+/** The builder's options that decide which settings there are: whose book.toml is read, and the server itself. */
+const SETTLING = [SITE, '--server-url'];
 
 /**
  * @typedef {object} Wishes
@@ -45,6 +48,25 @@ export function readWords(command, words, runsSite) {
   }
   wishes.builder.push(...(end === -1 ? [] : words.slice(end + 1)));
   return wishes;
+}
+
+/**
+ * The builder's words with the site, which is where npm runs scripts unless they name another.
+ * @param {string[]} words
+ */
+export function withSite(words) {
+  return words.some((word) => split(word)[0] === SITE) ? words : [SITE, '.', ...words];
+}
+
+/**
+ * Those of the builder's words that decide which settings its command has; another command with them has the same.
+ * @param {string[]} words
+ */
+export function settingWords(words) {
+  return words.flatMap((word, at) => {
+    const [name, inline] = split(word);
+    return SETTLING.includes(name) ? words.slice(at, inline === undefined ? at + 2 : at + 1) : [];
+  });
 }
 
 function split(word) {

@@ -3,12 +3,14 @@
 const AT_ONCE = 16;
 
 /**
- * Do a job for each item, at most 16 at the same time; the answers in the order of the items.
+ * Do a job for each item, at most 16 at the same time; the answers in the order of the items. After one that failed none
+ * is begun.
  *
  * @template T, R
  * @param {readonly T[]} items
- * @param {(item: T) => Promise<R>} job the first that fails ends them all
+ * @param {(item: T) => Promise<R>} job
  * @returns {Promise<R[]>}
+ * @throws what the first job that failed threw
  */
 export async function inTurns(items, job) {
   const answers = new Array(items.length);
@@ -16,7 +18,12 @@ export async function inTurns(items, job) {
   async function worker() {
     while (next < items.length) {
       const mine = next++;
-      answers[mine] = await job(items[mine]);
+      try {
+        answers[mine] = await job(items[mine]);
+      } catch (failure) {
+        next = items.length;
+        throw failure;
+      }
     }
   }
   await Promise.all(Array.from({length: Math.min(AT_ONCE, items.length)}, worker));

@@ -79,7 +79,7 @@ test('before start the builder may use what is here, before build it may not', a
   await run(place, 'book-prebuild');
   await run(place, 'book-prestart', ['--on-unavailable', 'fail']);
   await run(place, 'book-prebuild', [], {more: {PANAVERSITY_ON_UNAVAILABLE: 'use-cache'}});
-  assert.deepEqual(calls(place).map((words) => words.slice(3)), [['--on-unavailable', 'use-cache'], [], ['--on-unavailable', 'fail'], ['--on-unavailable', 'use-cache']]);
+  assert.deepEqual(calls(place).map((words) => words.slice(1, -2)), [['--on-unavailable', 'use-cache'], [], ['--on-unavailable', 'fail'], ['--on-unavailable', 'use-cache']]);
 });
 
 test('--ingest makes a book of this machine equal its source, and never a server\'s', async (t) => {
@@ -88,6 +88,16 @@ test('--ingest makes a book of this machine equal its source, and never a server
   const done = await run(place, 'book-prebuild', ['--ingest'], {fake: {server: 'https://books.example'}});
   assert.deepEqual(calls(place), [['build', '--until', 'hydrate', '--site-dir', '.'], ['hydrate', '--site-dir', '.']]);
   assert.match(done.err, /^book-prebuild: --ingest is for a book on this machine; a server is set/);
+});
+
+test('--ingest asks about the server with the words of the command that would push to it', async (t) => {
+  const far = {fake: {servers: {'../other': 'https://books.example'}}};
+  for (const words of [['--server-url', 'https://books.example'], ['--site-dir=../other']]) {
+    const place = scene(t);
+    const done = await run(place, 'book-prebuild', ['--ingest', ...words], far);
+    assert.equal(calls(place)[0][0], 'hydrate', words.join(' '));
+    assert.match(done.err, /a server is set/);
+  }
 });
 
 test('book-build hydrates, then builds; a failed hydrate stops it', async (t) => {

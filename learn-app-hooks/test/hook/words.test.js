@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {readWords} from '../../src/hook/words.js';
+import {readWords, settingWords, withSite} from '../../src/hook/words.js';
 
 test('words that are not ours go on: the builder\'s before Docusaurus, Docusaurus\' where it is run', () => {
   assert.deepEqual(readWords('c', ['--book-id', 'x'], false).builder, ['--book-id', 'x']);
@@ -17,5 +17,15 @@ test('ours are read in both forms', () => {
 test('a policy that is none is a usage error', () => {
   for (const words of [['--on-unavailable'], ['--on-unavailable', 'x'], ['--on-unavailable='], ['--on-unavailable', '--ingest']]) {
     assert.throws(() => readWords('c', words, true), {exitStatus: 2, message: /^c: --on-unavailable: takes fail or use-cache/});
+  }
+});
+
+test('the words that decide which settings there are, in both forms; the site is here unless another is named', () => {
+  assert.deepEqual(withSite(['--book-id', 'x']), ['--site-dir', '.', '--book-id', 'x']);
+  for (const site of [['--site-dir', '..'], ['--site-dir=..']]) {
+    assert.deepEqual(withSite(site), site);
+    for (const server of [['--server-url', 'https://a'], ['--server-url=https://a']]) {
+      assert.deepEqual(settingWords(['--verify', ...server, '--book-id', 'x', ...site]), [...server, ...site]);
+    }
   }
 });

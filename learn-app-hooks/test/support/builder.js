@@ -1,4 +1,4 @@
-/** A Python builder that is none: tells a version, writes down how it was called, and ends as the test says. */
+/** A Python builder that is none: tells a version and a server (of a site, of all), writes down how it was called, and ends as the test says. */
 
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -11,7 +11,9 @@ const plan = JSON.parse(process.env.FAKE || '{}');
 if (words.at(-1) === '--version') {
   console.log('panaversity, version ' + (plan.version || '0.1.0'));
 } else if (words[0] === 'config') {
-  console.log(JSON.stringify({settings: {server_url: {value: plan.server || null}}}));
+  const said = words.join(' ').match(/--server-url[= ](\\S+)/)?.[1];
+  const there = plan.servers?.[words.join(' ').match(/--site-dir[= ](\\S+)/)[1]];
+  console.log(JSON.stringify({settings: {server_url: {value: said || there || plan.server || null}}}));
 } else {
   fs.appendFileSync(process.env.FAKE_LOG, JSON.stringify({words, cwd: process.cwd(), pid: process.pid}) + '\\n');
   process.stdout.write('data\\n');

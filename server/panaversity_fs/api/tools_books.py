@@ -106,8 +106,9 @@ def _register_plan(mcp: FastMCP, service: Service) -> None:
         text_within: Annotated[
             int,
             Field(
-                description="Send the text of all changed files along (texts, by hash) if it has at most so many bytes.",
-                ge=0, le=limits.PLAN_TEXTS,
+                description="Send the text of the changed files along, by hash, if all of it is at most so many bytes.",
+                ge=0,
+                le=limits.PLAN_TEXTS,
             ),
         ] = 0,
         accept_rollback: Annotated[

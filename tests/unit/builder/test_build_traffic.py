@@ -37,7 +37,7 @@ def write(source: Path, number: int, data: bytes) -> Digest:
 def test_I1_five_builds_download_what_changed_and_nothing_else(tmp_path: Path, cached: bool) -> None:
     server, rng, source = Counting(), random.Random(1), tmp_path / "source"
     known = {write(source, number, rng.randbytes(SIZE)) for number in range(FILES)}
-    cache = BlobCache.at(str(tmp_path / "cache")) if cached else None
+    cache = BlobCache(str(tmp_path / "cache")) if cached else None
     costs = []
     for build, edits in enumerate([0, 0, 1, 5, 40]):
         changed = {write(source, number, rng.randbytes(SIZE)) for number in rng.sample(range(FILES), edits)}

@@ -58,7 +58,12 @@ class Logging(Simulator):
         return Tree(self.log).consistency(seen.size) if seen.size else ()
 
     def plan_build(
-        self, book_id: str, known: Digest | None = None, scope: Scope = "all", seen: Checkpoint | None = None
+        self,
+        book_id: str,
+        known: Digest | None = None,
+        scope: Scope = "all",
+        seen: Checkpoint | None = None,
+        text_within: int = 0,
     ) -> BuildPlan:
         self.asked.append(seen)
         if self.old and seen is not None:

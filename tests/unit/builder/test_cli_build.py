@@ -405,3 +405,12 @@ def test_a_dry_run_knows_that_new_dates_are_a_new_site_and_old_ones_are_not(desk
     book.revision += 1
     assert forecast(desk)["docusaurus"]["state"] != "unchanged"
     assert desk.why().startswith("previous phase changed")
+
+
+def test_programs_of_the_site_see_the_servers_token_only_if_the_site_asks_for_it(tmp_path):
+    desk = BuildDesk(tmp_path)
+    assert desk.run("build", PANAVERSITY_TOKEN="secret").status == 0
+    assert "PANAVERSITY_TOKEN" not in desk.site.seen_environment()
+    asked = {"PANAVERSITY_TOKEN": "secret", "PANAVERSITY_SITE_VARIABLES": "PANAVERSITY_TOKEN"}
+    assert desk.run("build", **asked).status == 0
+    assert desk.site.seen_environment()["PANAVERSITY_TOKEN"] == "secret"

@@ -36,7 +36,7 @@ def built(desk, *texts):
 
 
 def blobs(desk, *texts):
-    cache = BlobCache.at(str(desk.place / "cache" / "panaversity"))
+    cache = BlobCache(str(desk.place / "cache" / "panaversity"))
     for text in texts:
         assert cache.put_bytes(digest_of(text), text)
     return cache

@@ -1,11 +1,13 @@
 """What a command does when its server cannot be reached, and a build that leaves the book as it is."""
 
 import io
+import json
 import shutil
 
 import pytest
 
 from panaversity_builder.cli.unavailable import or_offline
+from panaversity_builder.client.offline import NoServer
 from panaversity_builder.config import Config
 from panaversity_builder.console import Console
 from panaversity_fs.core.errors import Conflict, ServerUnreachable
@@ -14,7 +16,7 @@ from support.build_desk import BuildDesk
 AWAY = ServerUnreachable("hydrate", "http://books", "cannot be reached", "Try again")
 
 
-def tried(config: Config, *answers: object) -> tuple[object, list[bool], str]:
+def tried(config: Config, *answers: object, ingesting: bool = False) -> tuple[object, list[bool], str]:
     """What ``or_offline`` answers when the runs answer, or raise, these; which of them were offline; what was said."""
     errors, seen, left = io.StringIO(), [], list(answers)
 
@@ -26,7 +28,7 @@ def tried(config: Config, *answers: object) -> tuple[object, list[bool], str]:
         return answer
 
     try:
-        found = or_offline(Console(io.StringIO(), errors, {}), config, run)
+        found = or_offline(Console(io.StringIO(), errors, {}), config, run, ingesting=ingesting)
     except Exception as error:  # noqa: BLE001 — it is the answer
         found = error
     return found, seen, errors.getvalue()
@@ -55,6 +57,29 @@ def test_nothing_else_is_tried_again(config: Config, answers: tuple[Exception, .
     found, seen, _ = tried(config, *answers)
     assert found is answers[-1]
     assert len(seen) == runs
+
+
+def test_an_ingest_never_goes_on_without_its_server_and_the_true_cause_is_told():
+    found, seen, said = tried(Config("/x", on_unavailable="use-cache"), AWAY, ingesting=True)
+    assert isinstance(found, ServerUnreachable)
+    assert (seen, said) == ([False], "")
+    assert str(found) == (
+        "hydrate: http://books: cannot be reached. Try again; "
+        "only with --no-ingest does --on-unavailable use-cache go on with what is here."
+    )
+    assert tried(Config("/x"), AWAY, ingesting=True)[0] is AWAY
+
+
+def test_a_build_goes_on_with_what_is_here_only_without_ingest_and_its_report_tells_of_no_failure(tmp_path):
+    desk = BuildDesk(tmp_path)
+    assert desk.run("build").status == 0
+    desk.server = NoServer()
+    refused = desk.run("build", "--on-unavailable", "use-cache")
+    assert (refused.status, "--no-ingest" in refused.err, "warning" in refused.err) == (10, True, False), refused.err
+    assert desk.run("build", "--no-ingest", "--on-unavailable", "use-cache").status == 0
+    report = json.loads((tmp_path / ".panaversity" / "report.json").read_bytes())
+    assert (report["status"], report["error"]) == ("done", None)
+    assert report["build_total_seconds"] == report["seconds"] > 0
 
 
 def test_a_build_without_ingest_builds_the_book_and_not_the_source(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from panaversity_builder.client import NO_WAITS, Client
+from panaversity_builder.client import NO_WAITS, TEXT_WITHIN, Client
 from panaversity_fs.core import pack
 from panaversity_fs.core.changes import Changeset, Write, parse_changeset
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of
@@ -186,6 +186,25 @@ def test_S27_a_servers_words_cannot_command_a_terminal() -> None:
 def test_odd_mcp_answers_become_typed_errors(body: Any, error: type[PanaversityError]) -> None:
     with stub_server(Answer(body=json.dumps(body).encode())) as stub, client(stub) as server, pytest.raises(error):
         server.call("x", {})
+
+
+def test_text_comes_along_with_a_plan_only_if_it_is_asked_for() -> None:
+    with stub_server(tool_answer({**PLAN, "texts": {D1: "one"}})) as stub, client(stub) as server:
+        assert server.plan_build("book", EMPTY, text_within=TEXT_WITHIN).texts == {D1: b"one"}
+        server.plan_build("book", EMPTY)
+    asked, not_asked = (request.json()["params"]["arguments"] for request in stub.requests)
+    assert asked["text_within"] == TEXT_WITHIN
+    assert "text_within" not in not_asked
+
+
+@pytest.mark.parametrize("texts", [[], "one", {"short": "one"}, {D1: 1}, {D1: "\ud800"}])
+def test_P14_texts_of_another_form_are_no_plan(texts: object) -> None:
+    with (
+        stub_server(tool_answer({**PLAN, "texts": texts})) as stub,
+        client(stub) as server,
+        pytest.raises(ServerUnreachable),
+    ):
+        server.plan_build("book")
 
 
 @pytest.mark.parametrize(

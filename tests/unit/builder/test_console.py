@@ -217,6 +217,47 @@ def test_a_reader_that_leaves_does_not_stop_the_work(tmp_path, stream):
     assert done.read_text() == "worked to the end"
 
 
+WORK = """
+import sys
+from panaversity_builder.console.edge import guarded, standard_console
+from panaversity_fs.core.errors import Conflict
+console = standard_console()
+console.manner.format = sys.argv[1]
+def work():
+    console.progress.warn("odd")
+    console.result(["done"], {"a": 1})
+    if sys.argv[2] == "11":
+        raise Conflict("ingest", "guide", "changed")
+    print("said by somebody else")
+    return int(sys.argv[2])
+sys.exit(guarded(console, work))
+"""
+FULL = "error NO_SPACE: panaversity: standard output: cannot be written (No space left on device). Free some space.\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("kind", "status", "stream", "left", "rest"),
+    [
+        ("text", 0, "stdout", 4, f"warning: odd\n{FULL}"),
+        ("json", 1, "stdout", 4, f"warning: odd\n{FULL}"),  # differences that nobody was told of
+        ("text", 11, "stdout", 11, f"warning: odd\nerror CONFLICT: ingest: guide: changed.\n{FULL}"),
+        ("text", 0, "stderr", 4, "done\nsaid by somebody else\n"),
+    ],
+)
+def test_FR_504_a_stream_that_cannot_be_written_is_a_failure_and_stops_nothing(kind, status, stream, left, rest):
+    other = "stderr" if stream == "stdout" else "stdout"
+    with open("/dev/full", "wb") as full:
+        streams = {stream: full, other: subprocess.PIPE}
+        done = subprocess.run([sys.executable, "-c", WORK, kind, str(status)], **streams, text=True, timeout=20)
+    assert (done.returncode, getattr(done, other)) == (left, rest)
+
+
+def test_a_stream_that_is_closed_from_the_start_is_one_that_nobody_reads():
+    script = 'exec "$0" -c "$1" json 0 >&- 2>&-'
+    assert subprocess.run(["sh", "-c", script, sys.executable, WORK], timeout=20).returncode == 0
+
+
 def test_sigterm_unwinds_as_an_interrupt(tmp_path):
     code = """
 import sys, time

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from panaversity_builder.book.hydrate import hydrate
+from panaversity_builder.client import TEXT_WITHIN
+from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import InvalidArgument, NotFound
 from panaversity_fs.core.mapping import Numbering
 from support.hydrated import BOOK, IMAGE, LESSON, OTHER, SMALL_BOOK, Desk, folders_of
@@ -101,6 +103,40 @@ def test_any_delta_is_two_requests_and_no_change_is_one(tmp_path, count):
 
 def test_a_first_run_is_two_requests(desk):
     assert desk.requests() == 2
+
+
+def test_a_small_change_comes_along_with_the_plan_in_one_request(desk):
+    desk.hydrate()
+    desk.server.texts = True
+    desk.put(LESSON, b"# One, better\n")
+    desk.remove(OTHER)
+    before = desk.server.traffic.requests
+    result = desk.hydrate()
+    assert desk.server.traffic.requests - before == 1
+    assert (result.updated, result.deleted, result.files_downloaded) == (1, 1, 1)
+    assert desk.tree == desk.wanted
+    desk.put(LESSON, b"x" * (TEXT_WITHIN + 1))
+    assert desk.requests() == 2
+    assert desk.tree == desk.wanted
+
+
+def test_P4_text_that_came_along_and_is_another_is_asked_for_again(desk):
+    desk.hydrate()
+    desk.server.texts = True
+    desk.put(LESSON, b"# One, better\n")
+    desk.server.trouble.wrong = {digest_of(b"# One, better\n")}
+    desk.server.trouble.alterations = 1
+    assert desk.requests() == 2
+    assert desk.tree == desk.wanted
+
+
+def test_text_nobody_asked_for_is_left_out(desk):
+    desk.hydrate()
+    desk.server.texts = True
+    desk.put(LESSON, b"# One, better\n")
+    desk.server._along = lambda plan, within: {digest_of(b"stray"): b"stray"}
+    assert desk.requests() == 2
+    assert desk.tree == desk.wanted
 
 
 def test_I1_no_unnecessary_downloads_over_five_deltas(desk):

@@ -21,7 +21,7 @@ class Cached(Desk):
 
     def __init__(self, place):
         super().__init__(place)
-        self.cache = BlobCache.at(str(place / "cache"))
+        self.cache = BlobCache(str(place / "cache"))
 
     def hydrate(self, **changed):
         return hydrate(self.server, self.options(server_name="http://one", **changed), cache=self.cache)
@@ -207,7 +207,7 @@ def test_a_cache_in_trouble_never_fails_a_hydrate(tmp_path):
     desk = Cached(tmp_path)
     said = []
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")
-    desk.cache = BlobCache.at(str(tmp_path / "cache"), warn=said.append)
+    desk.cache = BlobCache(str(tmp_path / "cache"), warn=said.append)
     desk.hydrate()
     assert desk.tree == desk.wanted
     assert len(said) == 1

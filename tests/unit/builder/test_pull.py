@@ -154,6 +154,14 @@ def test_a_dry_run_lists_and_writes_nothing_anywhere(desk: Desk) -> None:
     assert (desk.source, desk.last) == (before, last)
 
 
+def test_a_dry_run_remembers_nothing_on_this_machine(tmp_path: Path) -> None:
+    author = Desk(tmp_path / "author")
+    author.ingest()
+    other = Desk(tmp_path / "other", author.sim)
+    other.pull(dry_run=True, accept_rollback=True)
+    assert not (other.folder / ".panaversity").exists()
+
+
 def test_F60_the_mode_of_a_file_stays_and_a_new_one_is_plain(desk: Desk) -> None:
     os.chmod(desk.docs / LESSON, 0o640)
     desk.agent(LESSON, b"agent")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from panaversity_builder.book import site as site_module
+from panaversity_builder.book.process_group import end_group
 from panaversity_builder.book.site import Site, build_site, log_tail
 from panaversity_builder.book.trees import tree_digest
 from panaversity_fs.core.errors import PhaseFailed
@@ -149,11 +150,34 @@ def test_a_time_limit_ends_the_whole_process_group(site, log):
     wait_until(lambda: not is_running(child))
 
 
+STAYS = """
+import signal, subprocess, sys, time
+if len(sys.argv) > 1:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("stays", flush=True)
+    time.sleep(60)
+worker = subprocess.Popen([sys.executable, __file__, "worker"], stdout=subprocess.PIPE)
+worker.stdout.readline()
+print(worker.pid, flush=True)
+"""
+
+
+def test_a_worker_that_stays_is_ended_also_when_the_process_itself_has_ended_long_ago(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(STAYS)
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, start_new_session=True) as process:
+        worker = int(process.stdout.readline())
+        process.wait(10)
+        end_group(process, grace_seconds=0.1)
+        wait_until(lambda: not is_running(worker))
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_the_whole_process_group(site, log, signum):
     script(site, FORKS)
     code = f"""
 import os, sys
+from panaversity_builder.book.process_group import end_group
 from panaversity_builder.book.site import Site, build_site
 from panaversity_builder.console.edge import guarded, standard_console
 site = Site({site.folder!r}, {site.docs!r}, {dict(site.environ)!r})

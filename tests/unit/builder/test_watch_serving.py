@@ -114,6 +114,15 @@ def test_what_it_prints_is_passed_on_clean_and_kept_in_a_log(site):
     assert len(said) == 3
 
 
+def test_a_log_that_somebody_deleted_is_no_news(site):
+    said = []
+    with SiteServer(service(site, port=0), said.append) as server:
+        server.after_round()
+        os.unlink(site.place / "logs" / "start.log")
+        server.look()
+    assert len(said) == 1
+
+
 def test_one_that_ends_is_a_failed_phase_with_the_end_of_its_log(site):
     site.put("site/die", "")
     said = []
@@ -159,9 +168,6 @@ def test_a_second_interrupt_while_it_ends_kills_at_once(site):
         pid = None
 
         def poll(self):
-            return None
-
-        def wait(self, seconds):
             raise KeyboardInterrupt
 
     child = os.fork()

@@ -14,6 +14,7 @@ from panaversity_fs.core.manifest import parse, render
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.library import Caller, Library, Plan, PlanFile, planning
 from panaversity_fs.library.telling import tell
+from panaversity_fs.store.blobs import BlobKey
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.told import ToldRow, find_told
@@ -88,6 +89,34 @@ async def test_FR_027_a_change_taken_back_is_no_change(library: Library) -> None
     await library.write(BOOK, lesson(1), b"one", CALLER, expected=digest_of(b"two"))
     plan = await library.plan(BOOK, before.manifest_hash)
     assert (plan.status, plan.manifest_hash, plan.revision) == ("unchanged", before.manifest_hash, 3)
+
+
+async def test_the_text_of_a_small_change_is_told_with_its_plan(library: Library) -> None:
+    await ingest(library, {lesson(1): b"one", lesson(2): b"two"})
+    first = await library.plan(BOOK, None)
+    assert await library.texts(BOOK, first, 6) == {digest_of(b"one"): "one", digest_of(b"two"): "two"}
+    assert await library.texts(BOOK, first, 5) == {}
+    await ingest(library, {lesson(3): "drei – ü\r\n\0".encode()}, deletes=[Delete(lesson(1))])
+    plan = await library.plan(BOOK, first.manifest_hash)
+    assert await library.texts(BOOK, plan, 64) == {digest_of("drei – ü\r\n\0".encode()): "drei – ü\r\n\0"}
+    unchanged = await library.plan(BOOK, plan.manifest_hash)
+    assert await library.texts(BOOK, unchanged, 64) == {}
+
+
+async def test_a_change_that_is_not_all_text_comes_without_any(library: Library) -> None:
+    await ingest(library, {lesson(1): b"one", IMAGE: b"\xff\xfe"})
+    assert await library.texts(BOOK, await library.plan(BOOK, None), 64) == {}
+    content = await library.plan(BOOK, None, "content")
+    assert await library.texts(BOOK, content, 64) == {digest_of(b"one"): "one"}
+
+
+@pytest.mark.parametrize("instead", [b"six", b"cut short".ljust(40), b"\xff"])
+async def test_P4_damaged_bytes_never_come_along(store: Store, instead: bytes) -> None:
+    async with store.open() as library:
+        await ingest(library, {lesson(1): b"one", lesson(2): b"two"})
+        plan = await library.plan(BOOK, None)
+        store.medium.damage(BlobKey(BOOK, 1, digest_of(b"two")), instead)
+        assert await library.texts(BOOK, plan, 64) == {}
 
 
 async def test_F42_the_plan_of_an_empty_book_is_the_empty_manifest(library: Library) -> None:

@@ -10,11 +10,11 @@ from fnmatch import translate
 from typing import Any, Literal
 
 from panaversity_builder.book.compare.operands import Operand
+from panaversity_builder.client import TOPS
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.manifest import Entries, changed_paths, diff
 
 Status = Literal["A", "M", "D", "R"]
-_TOPS = {"content": "content/", "assets": "static/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def compare(a: Operand, b: Operand, scope: str = "all", patterns: Sequence[str] 
 
 
 def _narrowed(entries: Entries, scope: str, patterns: Sequence[str]) -> Entries:
-    if top := _TOPS.get(scope):
-        entries = {path: digest for path, digest in entries.items() if path.startswith(top)}
+    if scope != "all":
+        entries = {path: digest for path, digest in entries.items() if path.startswith(TOPS[scope])}
     return {p: entries[p] for p in matching(entries, patterns)} if patterns else entries
 
 

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from panaversity_builder.client import Server
-from panaversity_builder.judged import a_count, a_text
-from panaversity_fs.core.digest import Digest, is_digest
-from panaversity_fs.core.errors import Unavailable
-from panaversity_fs.core.paths import shown
+from panaversity_builder.client.answers import malformed
+from panaversity_builder.judged import a_count, a_digest_or_none, a_text
+from panaversity_fs.core.digest import Digest
 
 PAGE: Final = 100
 """Revisions a server answers at once."""
@@ -81,16 +80,10 @@ def _page(body: Mapping[str, object]) -> tuple[list[Revision], str | None]:
             raise TypeError("no page")
         return [_revision(entry) for entry in entries], cursor
     except (KeyError, TypeError, ValueError) as fault:
-        raise Unavailable(
-            "manifest log", _TOOL, f"the answer is malformed ({type(fault).__name__}: {shown(str(fault))})",
-            "See that builder and server are of one version",
-        ) from fault  # fmt: skip
+        raise malformed("manifest log", _TOOL, fault) from fault
 
 
 def _revision(entry: Mapping[str, Any]) -> Revision:
-    told = entry["manifest_hash"]
-    if told is not None and not is_digest(told):
-        raise ValueError("not a digest")
     return Revision(
         revision=a_count(entry["revision"]),
         when=a_text(entry["timestamp"]),
@@ -102,7 +95,7 @@ def _revision(entry: Mapping[str, Any]) -> Revision:
         settings_changed=entry["settings_changed"] is True,
         bytes_written=_size(entry["bytes_written"]),
         bytes_replaced=_size(entry["bytes_replaced"]),
-        manifest_hash=told,
+        manifest_hash=a_digest_or_none(entry["manifest_hash"]),
         complete=entry["complete"] is True,
     )
 

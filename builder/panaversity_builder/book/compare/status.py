@@ -112,8 +112,9 @@ def status(
     ``SchemaViolation`` (exit 12), ``ChainBroken`` (13), ``InvalidArgument``.
     """
     state = IngestState(
-        options.state_dir, options.book_id, options.source_dir, progress, accept_rollback=options.accept_rollback
-    )
+        options.state_dir, options.book_id, options.source_dir, progress,
+        accept_rollback=options.accept_rollback, read_only=True,
+    )  # fmt: skip
     tree = scan(options.source_dir, state.marks, progress=progress)
     wishes = Wishes(options.numbering, options.schema, operation="manifest status")
     plan = plan_ingest(server, options.book_id, tree, state, wishes, progress)

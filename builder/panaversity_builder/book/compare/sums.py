@@ -6,12 +6,11 @@ PURE. Knows the two layouts of such a folder; does not look at one.
 from collections.abc import Iterator
 
 from panaversity_builder.book.compare.operands import HydratedFolder, Operand
+from panaversity_builder.client import TOPS
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import HashMismatch, InvalidArgument
 from panaversity_fs.core.mapping import Numbering, decode
 from panaversity_fs.core.paths import shown
-
-_TOPS = {"all": "", "content": "content/", "assets": "static/"}
 
 
 def sums(operand: Operand, tree: str | None, scope: str | None, numbering: Numbering | None) -> Iterator[str]:
@@ -23,8 +22,8 @@ def sums(operand: Operand, tree: str | None, scope: str | None, numbering: Numbe
     """
     place = operand.place if isinstance(operand.place, HydratedFolder) else None
     tree = tree or (place.tree if place else "source")
-    top = _TOPS[scope or (place.scope if place else "all")]
-    kept = {path: digest for path, digest in operand.entries.items() if path.startswith(top)}
+    tops = TOPS[scope or (place.scope if place else "all")]
+    kept = {path: digest for path, digest in operand.entries.items() if path.startswith(tops)}
     named = kept if tree == "storage" else _source(kept, operand, numbering)
     return (f"{named[path]}  {path}" for path in sorted(named))
 

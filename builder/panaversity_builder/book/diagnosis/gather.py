@@ -14,14 +14,13 @@ from importlib.util import find_spec
 from typing import Final, Protocol
 
 from panaversity_builder.book.diagnosis.facts import MachineFacts, ServerFacts, SourceFacts
-from panaversity_builder.book.ingest_state import IngestState
 from panaversity_builder.book.inspection.survey import look, read_text
 from panaversity_builder.book.mapping import detect_numbering, map_tree
+from panaversity_builder.book.scanned import scanned
 from panaversity_builder.book.site import Site, node_version
-from panaversity_builder.book.source import scan
 from panaversity_builder.client import BOOK_UNKNOWN, BuildPlan
 from panaversity_builder.client.health import Health
-from panaversity_builder.progress import SILENT
+from panaversity_builder.upward import folders_upward, is_repository
 from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.schema import Schema
@@ -51,7 +50,7 @@ def machine_facts(root: str, site: Site, caches: Mapping[str, str]) -> MachineFa
         free_bytes=free,
         unwritable=_unwritable(os.path.join(root, ".panaversity")),
         node=node,
-        in_git=any(os.path.lexists(os.path.join(folder, ".git")) for folder in _upward(site.folder)),
+        in_git=any(is_repository(folder) for folder in folders_upward(site.folder)),
         server_part=find_spec("fastmcp") is not None and find_spec("panaversity_fs") is not None,
         caches={name: (path, _size(path)) for name, path in caches.items()},
     )
@@ -64,9 +63,8 @@ def source_facts(
 
     The stat cache of the last ingest spares reading what did not change; it is not written.
     """
-    marks = IngestState(state_dir, book_id or "unnamed", source_dir, SILENT).marks
     try:
-        tree = scan(source_dir, marks)
+        tree = scanned(state_dir, book_id or "unnamed", source_dir, read_only=True)
     except PanaversityError as error:
         return SourceFacts(error=error)
     found, doubt = numbering, None
@@ -134,12 +132,3 @@ def _size(folder: str) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(place, name)).st_size
     return total
-
-
-def _upward(folder: str) -> Iterator[str]:
-    while True:
-        yield folder
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above

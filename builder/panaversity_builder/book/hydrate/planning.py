@@ -31,7 +31,8 @@ class Ground:
     the book differs from what was remembered. ``former`` is the remembered manifest as output paths, for a folder
     whose ownership index is lost.
     ``total_bytes`` is the size of the whole book. ``checkpoints`` is to be remembered of audit logs (None: as it was).
-    ``texts`` are bytes that came with the answer, not hashed yet. ``as_of`` is set where no server was asked: when the manifest was last known to be the book's.
+    ``texts`` are bytes that came with the answer, not hashed yet. ``as_of`` is set where no server was asked: when the
+    manifest was last known to be the book's.
     """
 
     identity: Identity

@@ -61,7 +61,7 @@ def ground_for(
     """Where a run stands: by the server's answer, or offline by what it said last."""
     if not options.offline:
         return ask(server, options, state, progress, asked)
-    return ask_nobody(options, state, cache or BlobCache.at("", 0))
+    return ask_nobody(options, state, cache or BlobCache("", 0))
 
 
 def _nothing(seen: Unchanged, options: HydrateOptions) -> HydratePreview:

@@ -146,7 +146,7 @@ class Run:
 
     def _refuse_lacking(self, lacking: Collection[Digest], scene: Scene) -> None:
         if lacking:
-            cache = self.cache or BlobCache.at("", 0)
+            cache = self.cache or BlobCache("", 0)
             raise missing_blobs(self.options, lacking, len(scene.decisions.puts), cache)
 
     def _gather(self, ground: Ground, scene: Scene, wanted: Mapping[Digest, int | None]) -> set[Digest]:

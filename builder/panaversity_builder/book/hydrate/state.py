@@ -4,8 +4,6 @@ Knows which files there are and where; their formats are ``records``, their mean
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import stat
@@ -30,6 +28,7 @@ from panaversity_builder.book.hydrate.records import (
 )
 from panaversity_builder.book.sealed import Miss
 from panaversity_builder.durable import write_beside
+from panaversity_builder.locking import taken_alone
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import HashMismatch, LocalEdits, OutputLocked
 from panaversity_fs.core.manifest import parse
@@ -212,15 +211,11 @@ def locked(folder: Folder, holder: str) -> Iterator[int]:
         folder.make_folder(STATE)
     lock = folder.append(f"{STATE}/{LOCK}")
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            if fault.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
+        if not taken_alone(lock):
             who = shown(os.read(lock, 200).decode("utf-8", "replace").strip()) or "another process"
             raise OutputLocked(
                 "hydrate", folder.path, f"is being hydrated by {who}", "Wait until it ends, then run again", holder=who
-            ) from None
+            )
         os.ftruncate(lock, 0)
         os.write(lock, holder.encode())
         _keep_out_of_git(folder)

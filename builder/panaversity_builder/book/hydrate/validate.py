@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from panaversity_builder.book.hydrate.options import Tree
-from panaversity_builder.client import BuildPlan, Scope
+from panaversity_builder.client import TOPS, BuildPlan, Scope
 from panaversity_fs.core.digest import Digest, digest_of, is_digest, short
 from panaversity_fs.core.errors import HashMismatch, InvalidPath, NoSpace
 from panaversity_fs.core.manifest import Entries, parse, render
@@ -16,8 +16,6 @@ from panaversity_fs.core.paths import NameIndex, clearly_distinct, path_fault, s
 
 SPARE = 0.05
 """Share of the bytes to be written that must be free on top of them."""
-
-_TOPS = {"all": ("content/", "static/"), "content": ("content/",), "assets": ("static/",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def from_text(plan: BuildPlan, text: bytes, known: Entries, scope: Scope) -> Man
     if not plan.truncated:
         listed = {file.path for file in plan.files}
         for path in entries.keys() | known.keys():
-            if path.startswith(_TOPS[scope]) and entries.get(path) != known.get(path) and path not in listed:
+            if path.startswith(TOPS[scope]) and entries.get(path) != known.get(path) and path not in listed:
                 raise untrue(plan, f"it leaves out {shown(path)}")
     return Manifest(entries, text)
 
@@ -90,7 +88,7 @@ def tree_of(entries: Entries, numbering: Numbering | None, tree: Tree, scope: Sc
     Every path of the book is judged, in scope or not: grammar, a legal place under the numbering, and that no two
     meet on a file system that folds names. Raises ``InvalidPath`` naming both.
     """
-    tops = _TOPS[scope]
+    tops = TOPS[scope]
     made: dict[str, Digest] = {}
     everything: list[str] = []
     for book_path, digest in entries.items():

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from panaversity_builder.book.ignore import IgnoreRules
 from panaversity_builder.book.inspection.site_text import SiteText, read_site_text
-from panaversity_builder.book.site import CONFIG_NAMES, ENTRY, LOCKFILES, find_upward
+from panaversity_builder.book.site import ENTRY, LOCKFILES, find_upward
+from panaversity_builder.config import SITE_CONFIGS
+from panaversity_builder.upward import up_to_repository
 
 LONGEST: Final = 1024 * 1024
 """Bytes of a text file that are looked at."""
@@ -88,7 +90,7 @@ def shows_last_written(folder: str) -> bool:
 
 
 def _configuration(folder: str) -> str | None:
-    return next((p for n in CONFIG_NAMES if os.path.isfile(p := os.path.join(folder, n))), None)
+    return next((p for n in SITE_CONFIGS if os.path.isfile(p := os.path.join(folder, n))), None)
 
 
 def sites_below(folder: str, levels: int = 2) -> list[str]:
@@ -97,7 +99,7 @@ def sites_below(folder: str, levels: int = 2) -> list[str]:
     here = [folder]
     for _ in range(levels):
         here = [entry for parent in here for entry in _folders(parent)]
-        found += [path for path in here if any(os.path.isfile(os.path.join(path, name)) for name in CONFIG_NAMES)]
+        found += [path for path in here if any(os.path.isfile(os.path.join(path, name)) for name in SITE_CONFIGS)]
     return found
 
 
@@ -151,11 +153,7 @@ def _json(path: str) -> dict[str, Any]:
 
 def _ignore_lines(folder: str) -> Iterator[str]:
     """Lines of every .gitignore from here up to the repository's root, as paths would be seen from here: as written."""
-    while True:
-        for line in (read_text(os.path.join(folder, ".gitignore")) or "").splitlines():
+    for here in up_to_repository(folder):
+        for line in (read_text(os.path.join(here, ".gitignore")) or "").splitlines():
             if line.strip() and not line.startswith("#"):
                 yield line.strip()
-        above = os.path.dirname(folder)
-        if above == folder or os.path.lexists(os.path.join(folder, ".git")):
-            return
-        folder = above

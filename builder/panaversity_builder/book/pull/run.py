@@ -52,8 +52,9 @@ def pull(
     allowed_deletes(options.max_deletes, 0)
     before = server.traffic.requests
     state = IngestState(
-        options.state_dir, options.book_id, options.source_dir, progress, accept_rollback=options.accept_rollback
-    )
+        options.state_dir, options.book_id, options.source_dir, progress,
+        accept_rollback=options.accept_rollback, read_only=options.dry_run,
+    )  # fmt: skip
     tree = scan(options.source_dir, state.marks, progress=progress, clock=clock)
     state.save_marks()
     try:

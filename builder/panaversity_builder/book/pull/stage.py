@@ -5,9 +5,6 @@ source is noted here before it is made. Knows the staging that hydrate uses too;
 """
 
 import contextlib
-import errno
-import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -15,6 +12,8 @@ from typing import Final
 
 from panaversity_builder.book.hydrate.folder import CHUNK, STATE, Folder
 from panaversity_builder.book.hydrate.staging import Staging
+from panaversity_builder.book.ingest_state import memory_name
+from panaversity_builder.locking import taken_alone
 from panaversity_builder.state_folder import make_state_folder
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import OutputLocked
@@ -59,23 +58,14 @@ class Stage:
 @contextlib.contextmanager
 def opened(state_dir: str, book_id: str, source_dir: str) -> Iterator[Stage]:
     """The stage of this source and book, held alone. Raises ``OutputLocked`` (exit 5) while another pull is at work."""
-    where = hashlib.sha256(os.fsencode(os.path.abspath(source_dir))).hexdigest()[:12]
-    path = os.path.join(make_state_folder(state_dir), "pull", f"{book_id}-{where}")
+    path = os.path.join(make_state_folder(state_dir), "pull", memory_name(book_id, source_dir))
     os.makedirs(path, exist_ok=True)
     with Folder.open(path) as folder:
         folder.make_folder(STATE)
         lock = folder.append(_LOCK)
         try:
-            _take(lock, source_dir)
+            if not taken_alone(lock):
+                raise OutputLocked("pull", source_dir, "another pull is at work there", "Wait until it ends")
             yield Stage(folder)
         finally:
             os.close(lock)
-
-
-def _take(lock: int, source_dir: str) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as fault:
-        if fault.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        raise OutputLocked("pull", source_dir, "another pull is at work there", "Wait until it ends") from None

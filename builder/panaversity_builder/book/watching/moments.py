@@ -6,9 +6,9 @@ Knows the watching library, its limits, and that a folder may go and come back; 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from watchfiles import Change, watch
 
@@ -21,6 +21,7 @@ from panaversity_builder.book.watching.rhythm import (
     concerning,
 )
 from panaversity_builder.progress import SILENT, Progress
+from panaversity_builder.upward import folders_upward, is_repository
 
 BUSY_SECONDS: Final = 10.0
 """How long a working git is waited for; a lock older than that is one that somebody left behind."""
@@ -33,13 +34,8 @@ class Moment:
     paths: frozenset[str] = frozenset()
     blind: bool = False
 
-    @property
-    def news(self) -> bool:
-        """True when the tree should be looked at."""
-        return self.blind or bool(self.paths)
 
-
-Batches = Callable[..., Iterator[set[tuple[Change, str]]]]
+Batches = Callable[..., Generator[set[tuple[Change, str]]]]
 
 
 def moments(
@@ -89,7 +85,7 @@ def _while_there(root: str, source: Batches, sleep: Callable[[float], None]) -> 
         root, watch_filter=None, debounce=LONGEST_MS, step=STEP_MS, rust_timeout=TICK_MS, yield_on_timeout=True,
         force_polling=False, ignore_permission_denied=True,
     )  # fmt: skip
-    with contextlib.closing(_Closing(found)):
+    with contextlib.closing(found):
         for batch in found:
             changes = [(change, os.path.relpath(path, root)) for change, path in batch]
             paths = concerning(path for _, path in changes)
@@ -98,16 +94,6 @@ def _while_there(root: str, source: Batches, sleep: Callable[[float], None]) -> 
                 sleep(GONE_SECONDS)
             yield Moment(paths, blind)
             blind = False
-
-
-class _Closing:
-    """Closes an iterator that can be closed; a list's, in tests, cannot."""
-
-    def __init__(self, iterator: Iterator[Any]) -> None:
-        self._close = getattr(iterator, "close", lambda: None)
-
-    def close(self) -> None:
-        self._close()
 
 
 def _identity(root: str) -> tuple[int, int] | None:
@@ -133,12 +119,9 @@ def await_git(root: str, sleep: Callable[[float], None] = time.sleep, now: Calla
 
 def _git_lock(root: str) -> str | None:
     """Where git's lock would lie for the repository that holds ``root``; None outside of one."""
-    folder = os.path.abspath(root)
-    while not os.path.lexists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
+    folder = next(filter(is_repository, folders_upward(os.path.abspath(root))), None)
+    if folder is None:
+        return None
     git = os.path.join(folder, ".git")
     with contextlib.suppress(OSError, UnicodeDecodeError):
         with open(git, encoding="utf-8") as file:  # a work tree beside its repository: "gitdir: PATH"

@@ -15,13 +15,13 @@ from typing import Final
 
 from panaversity_builder.book.process_group import end_group
 from panaversity_builder.book.site import (
-    CONFIG_NAMES,
     Site,
     clean_line,
     docusaurus_entry,
     log_tail,
     node_command,
 )
+from panaversity_builder.config import SITE_CONFIGS
 from panaversity_fs.core.errors import ConfigInvalid, PhaseFailed
 
 FIRST_PORT: Final = 3000
@@ -48,7 +48,7 @@ class Service:
 def start_command(service: Service, port: int) -> list[str]:
     """The command line. Raises ``ConfigInvalid`` for a folder that is no site, ``PhaseFailed`` without Docusaurus."""
     folder = service.site.folder
-    if not any(os.path.isfile(os.path.join(folder, name)) for name in CONFIG_NAMES):
+    if not any(os.path.isfile(os.path.join(folder, name)) for name in SITE_CONFIGS):
         raise ConfigInvalid(
             "watch", folder, "holds no docusaurus.config file", "Give the site's folder with --site-dir", key="site_dir"
         )
@@ -143,10 +143,13 @@ class SiteServer:
             raise PhaseFailed("watch", "docusaurus start", problem, "Look at the folder it names", phase="5") from fault
 
     def _news(self) -> list[str]:
-        """Whole lines printed since the last look."""
-        with open(self._service.log, "rb") as log:
-            log.seek(self._told)
-            found = log.read(PIECE)
+        """Whole lines printed since the last look; none when the log cannot be read (any more)."""
+        try:
+            with open(self._service.log, "rb") as log:
+                log.seek(self._told)
+                found = log.read(PIECE)
+        except OSError:
+            return []
         whole = found[: found.rfind(b"\n") + 1] or (found if len(found) == PIECE else b"")
         self._told += len(whole)
         lines = (clean_line(line) for line in whole.decode("utf-8", "replace").splitlines())

@@ -48,13 +48,13 @@ def too_large_to_come(path: str, size: int) -> str | None:
     return f"has {size} bytes, more than the {limit} that a tool hands out" if size > limit else None
 
 
-def refusal(operation: str, book_id: str, refused: Mapping[str, str]) -> TooLarge:
-    """The error for files that fit no tool, by path with their reasons."""
+def refusal(operation: str, book_id: str, refused: Mapping[str, str], hint: str) -> TooLarge:
+    """The error for files that fit no tool, by path with their reasons; ``hint`` says what to do."""
     named = "; ".join(f"{shown(path)} {reason}" for path, reason in list(refused.items())[:3])
     more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
     files = "1 file" if len(refused) == 1 else f"{len(refused)} files"
     return TooLarge(
         operation, book_id, f"{files} cannot pass MCP tools: {named}{more}",
-        "Nothing was written. Do it without --via tools once, or leave them out",
+        hint,
         refused=[{"path": path, "reason": reason} for path, reason in refused.items()],
     )  # fmt: skip

@@ -93,7 +93,7 @@ class ToolServer(Client):
         paths = self._paths(book_id, manifest, digests)
         faults = {path: forms.too_large_to_come(path, self._sizes.get(digest, 0)) for digest, path in paths.items()}
         if refused := {path: fault for path, fault in faults.items() if fault}:
-            raise forms.refusal("download", book_id, refused)
+            raise forms.refusal("download", book_id, refused, "Leave out --via tools")
         for digest in digests:
             data = self._read(book_id, paths[digest], digest)
             if data is None:
@@ -101,7 +101,7 @@ class ToolServer(Client):
                 continue
             yield digest, len(data), iter([data])
         if refused:
-            raise forms.refusal("download", book_id, refused)
+            raise forms.refusal("download", book_id, refused, "Leave out --via tools")
 
     def fetch_blob(self, book_id: str, manifest: Digest, digest: Digest, start: int, size: int) -> Iterator[bytes]:
         """See ``Server.fetch_blob``; the whole file comes, however much of it is asked for."""

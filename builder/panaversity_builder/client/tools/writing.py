@@ -17,6 +17,8 @@ from panaversity_fs.core.mapping import Numbering
 from panaversity_fs.core.paths import shown
 from panaversity_fs.core.schema import Schema, schema_fault
 
+_HINT = "Nothing was written. Do it without --via tools once, or leave them out"
+
 Call = Callable[[str, Mapping[str, object]], dict[str, object]]
 Weigh = Callable[[str, Mapping[str, object]], int]
 """Bytes of the request that a call makes."""
@@ -59,7 +61,7 @@ class Writing:
             raise BlobsMissing("ingest", self._book_id, "bytes of these are needed", digests=sorted(missing))
         faults = ((write.path, self._fault(write, weigh)) for write in writes)
         if refused := {path: fault for path, fault in faults if fault}:
-            raise forms.refusal("ingest", self._book_id, refused)
+            raise forms.refusal("ingest", self._book_id, refused, _HINT)
 
     def _fault(self, write: Write, weigh: Weigh) -> str | None:
         too_much = f"has {write.size} bytes, more than one MCP request carries"
