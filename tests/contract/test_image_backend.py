@@ -114,7 +114,7 @@ def test_what_an_image_says_of_itself_holds_for_whatever_runs_in_it_later(here: 
     assert here.said(container, "me") == "0 /opt\n"
     image = container.commit(tag, {})
     again = here.backend.follow(here.name(), image)
-    again.configure(Configure(user="ann", command=("say", *HOSTILE, "two\nlines"), volumes=("/data",)))
+    again.configure(Configure(user="ann", command=("say", *HOSTILE, "two\nlines")))
     *values, around, new, path = here.variables(again, *told, "AROUND", "NEW", "PATH")
     assert values == list(told.values())
     assert (around, new) == ("a:b:c", "xy")

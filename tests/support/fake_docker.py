@@ -31,7 +31,7 @@ FLAGS = {
     "cp": {"--follow-link"},
     "kill": set(),
     "commit": {"--change"},
-    "create": {"--name", "--env", "--label", "--workdir", "--user", "--volume"},
+    "create": {"--name", "--env", "--label", "--workdir", "--user"},
     "rm": {"--force", "--volumes"},
     "rmi": set(),
     "tag": set(),
@@ -259,8 +259,6 @@ class Engine:
         for option, key in (("--workdir", "WorkingDir"), ("--user", "User")):
             if option in options:
                 config[key] = options[option][0]
-        if volumes := options.get("--volume"):
-            config["Volumes"] = {**(config.get("Volumes") or {}), **{path: {} for path in volumes}}
         if words[1:]:
             config["Cmd"] = words[1:]
         print(name)

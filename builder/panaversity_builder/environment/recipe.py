@@ -89,7 +89,6 @@ class Configure:
     workdir: str | None = None
     user: str | None = None
     command: tuple[str, ...] | None = None
-    volumes: tuple[str, ...] = ()
     around: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """The pieces backends share: masking, running programs to their end, names that tell who works, staging, chatter."""
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
@@ -94,6 +95,21 @@ def test_a_program_that_leaves_its_stream_to_another_is_not_waited_for() -> None
     assert time.monotonic() - started < 2
 
 
+def test_the_last_words_of_a_program_that_ends_between_two_looks_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(selectors.DefaultSelector):
+        first = True
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if self.first:  # as if nothing had come before the program had written and was gone
+                self.first = False
+                time.sleep(0.3)
+                return []
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Late)
+    assert programs.call(["sh", "-c", "echo last; echo words >&2"]) == programs.Ended(0, b"last\n", b"words\n")
+
+
 def test_a_program_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="PANAVERSITY_ENV_BACKEND"):
         Tool("nothing-of-this-name", ("nothing-of-this-name",)).call("images")
@@ -182,8 +198,8 @@ def test_a_path_that_would_mean_something_else_is_refused_before_anything_runs()
 def test_variables_around_older_ones() -> None:
     told = Configure(env={"A": "$B"}, around={"PATH": ("/x:", ":/y"), "NEW": ("1", "2")})
     assert resolved(told, ["PATH=/bin=1"]) == {"A": "$B", "PATH": "/x:/bin=1:/y", "NEW": "12"}
-    both = merged(Configure(env={"PATH": "/bin"}, user="a", volumes=("/v",)), Configure(user="b", volumes=("/v", "/w")))
-    assert (both.env, both.user, both.volumes) == ({"PATH": "/bin"}, "b", ("/v", "/w"))
+    both = merged(Configure(env={"PATH": "/bin"}, user="a", command=("x",)), Configure(user="b"))
+    assert (both.env, both.user, both.command) == ({"PATH": "/bin"}, "b", ("x",))
 
 
 def test_variables_reach_a_program_in_a_file_and_not_on_its_command_line(tmp_path: Path) -> None:

@@ -64,8 +64,6 @@ class BuildahContainer:
             words += ["--user", configure.user]
         if configure.command is not None:
             words += ["--cmd", shlex.join(configure.command)]
-        for path in configure.volumes:
-            words += ["--volume", whole(path, ",")]
         if words:
             self.tool.call("config", *words, self.name)
 

@@ -94,8 +94,6 @@ class CliContainer:
             words += ["--workdir", self._given.workdir]
         if self._given.user is not None:
             words += ["--user", self._given.user]
-        for path in self._given.volumes:
-            words += ["--volume", path]
         return words
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ def _own(build: Build, inherited: Mapping[str, Around], facts: Facts) -> Mapping
         "habitat": habitat_part(build.habitat),
         "files": files_part(build.files.copies, facts.copies),
         "setup": setup_part(build.setup, facts.scripts),
-        "repos": repos_part(build.repos, facts.repos, build.time_limits.of("repos")),
+        "repos": repos_part(build.repos, facts.repos),
         "tools": tools_part(build.tools),
         "verify": commands("check", build.verify),
         "final": final_part(build.final),

@@ -118,7 +118,7 @@ def test_repositories_are_cloned_as_of_the_commit_their_branch_means_now(environ
     one, other = actions(environment, "repos")
     assert isinstance(one, Clone)
     assert isinstance(other, Clone)
-    assert (one.target, one.ref, one.owner, one.seconds) == ("/notes", "refs/heads/main", "ann", 600)
+    assert (one.target, one.ref, one.owner, one.seconds) == ("/notes", "refs/heads/main", "ann", None)
     assert len(one.commit) == 40
     assert Path(one.url).is_dir()
     assert other.target == "/more"
