@@ -15,7 +15,7 @@ import pytest
 
 from panaversity_builder.environment.recipe import BaseImage, Configure, Copy, Run
 from panaversity_fs.core.errors import ConfigInvalid, OutputLocked, PhaseFailed, TimedOut
-from support.image_lab import Lab, lab, processes_with
+from support.image_lab import Lab, MemoryLab, lab, processes_with
 
 HOSTILE = [
     "a b",
@@ -120,6 +120,9 @@ def test_what_an_image_says_of_itself_holds_for_whatever_runs_in_it_later(here: 
     assert (around, new) == ("a:b:c", "xy")
     assert path.startswith("/opt/bin:/usr")
     last = again.commit(tag, {})
+    told = {"Entrypoint": None, "Cmd": ["say", *HOSTILE, "two\nlines"], "User": "ann"}
+    assert here.starts(last) == told
+    assert here.starts(here.backend.follow(here.name(), last).commit(f"{tag}-same", {})) == told
     assert here.backend.execute(last, Run(("show", "/opt/absent"), "t"), [], interactive=False) == 1
 
 
@@ -220,9 +223,11 @@ def test_files_and_folders_are_copied_whatever_their_names(here: Lab, tmp_path: 
     container.copy(Copy(str(folder), "/opt/folder"))
     container.copy(Copy(str(folder / "[x]"), "/opt/one"))
     container.copy(Copy(str(folder / "plain"), "/opt/into/"))
-    paths = [f"/opt/folder/{name}" for name in names]
+    os.symlink(folder, tmp_path / "link")
+    container.copy(Copy(str(tmp_path / "link"), "/opt/linked"))
+    paths = [*(f"/opt/folder/{name}" for name in names), *(f"/opt/linked/{name}" for name in names)]
     assert here.said(container, "show", *paths, "/opt/one", "/opt/into/plain") == "".join(
-        f"in {name}" for name in [*names, "[x]", "plain"]
+        f"in {name}" for name in [*names, *names, "[x]", "plain"]
     )
     with pytest.raises(PhaseFailed):
         container.copy(Copy(str(folder / "absent"), "/opt/absent"))
@@ -238,6 +243,19 @@ def test_a_base_that_is_not_there_is_told(here: Lab, tmp_path: Path) -> None:
             here.backend.resolve(base.kind, base.reference)
         with pytest.raises(ConfigInvalid):
             here.backend.begin(here.name(), base)
+    assert here.left_behind() == []
+
+
+def test_a_base_or_a_copy_that_takes_too_long_is_given_up(here: Lab, tmp_path: Path) -> None:
+    if isinstance(here, MemoryLab):
+        return  # nothing takes time in a dictionary
+    with pytest.raises(TimedOut):
+        here.backend.begin(here.name(), here.base, 0.001)
+    (tmp_path / "file").write_text("1")
+    container = here.container()
+    with pytest.raises(TimedOut):
+        container.copy(Copy(str(tmp_path / "file"), "/opt/file", seconds=0.001))
+    container.close()
     assert here.left_behind() == []
 
 

@@ -10,6 +10,7 @@ import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from panaversity_builder.environment.backend.port import Backend
@@ -37,7 +38,7 @@ def prepare(settings: Settings, backend: Backend, environ: Mapping[str, str]) ->
     """
     build = settings.configuration.build
     facts = gathered(settings, backend, environ)
-    return environment_of(settings.name, build, settings.inherited, facts)
+    return replace(environment_of(settings.name, build, settings.inherited, facts), file=settings.file)
 
 
 def gathered(settings: Settings, backend: Backend, environ: Mapping[str, str]) -> Facts:

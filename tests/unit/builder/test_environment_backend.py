@@ -220,7 +220,7 @@ def test_the_program_that_makes_images_can_be_chosen_and_must_be_there(
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("auto", "docker", "podman", "buildah"):
         with pytest.raises(ConfigInvalid) as refused:
-            choose_backend(name, places(str(tmp_path)))
+            choose_backend(name, places(str(tmp_path)), "env build")
         assert refused.value.exit_status == 15
 
 

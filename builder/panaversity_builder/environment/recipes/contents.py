@@ -59,7 +59,7 @@ def _copy(identity: str, target: str, copy: FileCopy, source: Source) -> Part:
         f"copy owner {identity}": copy.owner,
         f"copy mode {identity}": None if copy.mode is None else f"{copy.mode:04o}",
     }
-    return Part((Copy(source.path, target, copy.owner, copy.mode),), given(inputs))
+    return Part((Copy(source.path, target, copy.owner, copy.mode, source.digest),), given(inputs))
 
 
 def setup_part(setup: Setup, scripts: Sequence[bytes]) -> Part:
