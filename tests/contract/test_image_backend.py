@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from panaversity_builder.environment.backend import naming
 from panaversity_builder.environment.recipe import BaseImage, Configure, Copy, Run
 from panaversity_fs.core.errors import ConfigInvalid, OutputLocked, PhaseFailed, TimedOut
 from support.image_lab import Lab, MemoryLab, lab, processes_with
@@ -178,7 +179,8 @@ def test_closing_twice_and_after_a_failure_leaves_nothing(here: Lab, tag: str) -
 def test_containers_of_a_killed_process_are_swept_and_no_others(here: Lab) -> None:
     mine = here.container()
     pid = 2**22 + 5  # beyond what Linux gives out
-    left = [here.backend.follow(f"{here.prefix}-{what}.{pid}.17.abcdef01", here.first()) for what in ("work", "other")]
+    dead = f"{'-'.join(naming.here())}.{pid}.17.abcdef01"
+    left = [here.backend.follow(f"{here.prefix}-{what}.{dead}", here.first()) for what in ("work", "other")]
     assert here.backend.sweep(f"{here.prefix}-work") == 1
     assert len(here.containers()) == 2
     assert here.backend.sweep(here.prefix) == 1
