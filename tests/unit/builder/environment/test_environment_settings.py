@@ -10,8 +10,10 @@ import pytest
 from panaversity_builder.console.texts import error_lines
 from panaversity_builder.environment.gather import prepare
 from panaversity_builder.environment.load import Settings, known_environments, load_environment
+from panaversity_builder.environment.recipe import Copy
 from panaversity_builder.environment.settings.lint import remarks
 from panaversity_builder.environment.settings.normal_form import described
+from panaversity_builder.environment.source_tree import source_digest
 from panaversity_fs.core.errors import ConfigInvalid
 from support.environments import KnownBase, Project, full_project, lines_of
 
@@ -372,7 +374,10 @@ def test_a_secret_nobody_uses_is_remarked_and_a_tool_knows_its_own_variables(pro
 def test_the_example_is_ready_to_be_built_without_a_network(tmp_path: Path) -> None:
     example = tmp_path / "desk"
     shutil.copytree(EXAMPLE, example, ignore=shutil.ignore_patterns("rootfs", "notes"))
+    for part in ("rootfs.part/bin/sh", "notes.part/.git"):  # somebody interrupted it
+        (example / part).mkdir(parents=True)
     subprocess.run(["sh", str(example / "make-base")], check=True)
+    assert sorted(one.name for one in (example / "notes").iterdir()) == [".git", "README.md"]
     settings = load_environment(str(tmp_path), str(example), {"GREETING": "hi"})
     assert settings.name == "desk"
     assert remarked(settings) == []
@@ -380,3 +385,34 @@ def test_the_example_is_ready_to_be_built_without_a_network(tmp_path: Path) -> N
     assert environment.base.kind == "rootfs"
     assert environment.recipes[2].inputs["variable GREETING"] == "hi"
     assert len(environment.recipes[6].inputs["repository commit /desk/notes"]) == 40
+    (copy,) = environment.recipes[4].actions
+    assert isinstance(copy, Copy)
+    assert (
+        copy.digest
+        == source_digest(str(example / "files" / "motd"))[1]
+        == environment.recipes[4].inputs["copy /etc/motd"]
+    )
+
+
+def test_what_the_readme_shows_is_the_example_shortened(project: Project) -> None:
+    readme = (EXAMPLE.parents[2] / "README.md").read_text()
+    shown = readme.partition("```yaml\nname: desk")[2].partition("```")[0]
+
+    def said(text: str) -> set[tuple[str, str]]:
+        settings = project.loaded(text)
+        return {(row.key, row.value) for row in described(settings.configuration, settings.tree)}
+
+    short = said(f"name: desk{shown}")
+    assert len(short) > 20
+    assert short <= said((EXAMPLE / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("example", ["desk", "site"])
+def test_an_example_says_what_it_lacks(example: str, tmp_path: Path) -> None:
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname") or "")
+    script = EXAMPLE.parent / example / "make-base"
+    copied = shutil.copy(script, tmp_path / "make-base")
+    done = subprocess.run(
+        [shutil.which("sh") or "sh", copied], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "make-base: busybox is not here. Install busybox-static.\n")
