@@ -98,8 +98,13 @@ def _changed(path: str) -> PhaseFailed:
     return PhaseFailed("env build", path, f"{path} changed while it was copied; run again")
 
 
-def _require_unchanged(copy: Copy) -> None:
-    """Raises ``PhaseFailed`` when what was copied may not be what was read for the key."""
+def _require_unchanged(copy: Copy, state_dir: str) -> None:
+    """Raises ``PhaseFailed`` when what was copied may not be what was read for the key.
+
+    A folder that holds ``state_dir`` is believed: this build writes its logs there.
+    """
+    if os.path.realpath(state_dir).startswith(os.path.realpath(copy.source).rstrip(os.sep) + os.sep):
+        return
     try:
         same = copy.digest in (None, source_digest(copy.source)[1])
     except (OSError, ValueError):
@@ -139,7 +144,7 @@ class _Actions:
                     self._run(action, container, begin)
                 case Copy():
                     container.copy(replace(action, seconds=self._limit(action.seconds)))
-                    _require_unchanged(action)
+                    _require_unchanged(action, self._of.state_dir)
                 case Clone():
                     copy = self._of.checkout(replace(action, seconds=self._limit(action.seconds)))
                     container.copy(replace(copy, seconds=self._limit(None)))

@@ -267,6 +267,13 @@ def test_a_file_that_changes_while_a_phase_runs_fails_it_and_is_copied_by_the_ne
     assert "habitat-docs:5-files" in tags(desk)
 
 
+def test_the_folder_this_build_writes_its_logs_in_can_be_copied(desk: Desk) -> None:
+    desk.build(made(), until="users")
+    copy = Copy(str(desk.folder), "/project", digest=source_digest(str(desk.folder))[1])
+    desk.build(made(files=[copy]))
+    assert desk.ran == PHASES[2:]
+
+
 def test_a_base_that_changes_while_it_is_filled_in_fails_the_first_phase(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     base = BaseImage("rootfs", str(tmp_path / "root"), desk.backend.resolve("rootfs", str(tmp_path / "root")))
