@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from panaversity_builder.environment.backend import naming
 from panaversity_builder.environment.recipe import BaseImage, Configure, Copy, Run
 from panaversity_fs.core.errors import ConfigInvalid, OutputLocked, PhaseFailed, TimedOut
-from support.image_lab import Lab, lab, processes_with
+from support.image_lab import Lab, MemoryLab, lab, processes_with
 
 HOSTILE = [
     "a b",
@@ -114,12 +115,15 @@ def test_what_an_image_says_of_itself_holds_for_whatever_runs_in_it_later(here: 
     assert here.said(container, "me") == "0 /opt\n"
     image = container.commit(tag, {})
     again = here.backend.follow(here.name(), image)
-    again.configure(Configure(user="ann", command=("say", *HOSTILE, "two\nlines"), volumes=("/data",)))
+    again.configure(Configure(user="ann", command=("say", *HOSTILE, "two\nlines")))
     *values, around, new, path = here.variables(again, *told, "AROUND", "NEW", "PATH")
     assert values == list(told.values())
     assert (around, new) == ("a:b:c", "xy")
     assert path.startswith("/opt/bin:/usr")
     last = again.commit(tag, {})
+    told = {"Entrypoint": None, "Cmd": ["say", *HOSTILE, "two\nlines"], "User": "ann"}
+    assert here.starts(last) == told
+    assert here.starts(here.backend.follow(here.name(), last).commit(f"{tag}-same", {})) == told
     assert here.backend.execute(last, Run(("show", "/opt/absent"), "t"), [], interactive=False) == 1
 
 
@@ -175,7 +179,8 @@ def test_closing_twice_and_after_a_failure_leaves_nothing(here: Lab, tag: str) -
 def test_containers_of_a_killed_process_are_swept_and_no_others(here: Lab) -> None:
     mine = here.container()
     pid = 2**22 + 5  # beyond what Linux gives out
-    left = [here.backend.follow(f"{here.prefix}-{what}.{pid}.17.abcdef01", here.first()) for what in ("work", "other")]
+    dead = f"{'-'.join(naming.here())}.{pid}.17.abcdef01"
+    left = [here.backend.follow(f"{here.prefix}-{what}.{dead}", here.first()) for what in ("work", "other")]
     assert here.backend.sweep(f"{here.prefix}-work") == 1
     assert len(here.containers()) == 2
     assert here.backend.sweep(here.prefix) == 1
@@ -220,9 +225,11 @@ def test_files_and_folders_are_copied_whatever_their_names(here: Lab, tmp_path: 
     container.copy(Copy(str(folder), "/opt/folder"))
     container.copy(Copy(str(folder / "[x]"), "/opt/one"))
     container.copy(Copy(str(folder / "plain"), "/opt/into/"))
-    paths = [f"/opt/folder/{name}" for name in names]
+    os.symlink(folder, tmp_path / "link")
+    container.copy(Copy(str(tmp_path / "link"), "/opt/linked"))
+    paths = [*(f"/opt/folder/{name}" for name in names), *(f"/opt/linked/{name}" for name in names)]
     assert here.said(container, "show", *paths, "/opt/one", "/opt/into/plain") == "".join(
-        f"in {name}" for name in [*names, "[x]", "plain"]
+        f"in {name}" for name in [*names, *names, "[x]", "plain"]
     )
     with pytest.raises(PhaseFailed):
         container.copy(Copy(str(folder / "absent"), "/opt/absent"))
@@ -238,6 +245,19 @@ def test_a_base_that_is_not_there_is_told(here: Lab, tmp_path: Path) -> None:
             here.backend.resolve(base.kind, base.reference)
         with pytest.raises(ConfigInvalid):
             here.backend.begin(here.name(), base)
+    assert here.left_behind() == []
+
+
+def test_a_base_or_a_copy_that_takes_too_long_is_given_up(here: Lab, tmp_path: Path) -> None:
+    if isinstance(here, MemoryLab):
+        return  # nothing takes time in a dictionary
+    with pytest.raises(TimedOut):
+        here.backend.begin(here.name(), here.base, 0.001)
+    (tmp_path / "file").write_text("1")
+    container = here.container()
+    with pytest.raises(TimedOut):
+        container.copy(Copy(str(tmp_path / "file"), "/opt/file", seconds=0.001))
+    container.close()
     assert here.left_behind() == []
 
 

@@ -16,9 +16,11 @@ from panaversity_builder.book.site import Site, node_version
 from panaversity_builder.cli import run
 from panaversity_builder.config import load_config
 from panaversity_builder.console import Console
+from panaversity_builder.environment.backend.choose import choose_backend
 from panaversity_builder.environment.backend.memory import Machine, MemoryBackend
+from panaversity_builder.environment.backend.port import Backend
 from panaversity_builder.environment.lock import environment_lock
-from panaversity_builder.environment.recipe import Run
+from panaversity_builder.environment.recipe import Configure, Run
 from panaversity_builder.environment.volumes import Volume
 from support.command import Outcome, clean_environ
 
@@ -54,6 +56,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder, self.backend, self.shells = folder, MemoryBackend(), Shells()
         self.backend.programs = self.shells
+        self.choose: Callable[..., Backend] = lambda *_: self.backend
         (folder / ".git").mkdir()
         (folder / "root" / "etc").mkdir(parents=True)
         (folder / "root" / "etc" / "file").write_text("1")
@@ -67,7 +70,7 @@ class Desk:
         storage = str(self.folder / "storage")
         console = Console(io.StringIO(), io.StringIO(), {})
         with (
-            patch("panaversity_builder.environment.backend.choose.choose_backend", lambda name, places: self.backend),
+            patch("panaversity_builder.environment.backend.choose.choose_backend", self.choose),
             patch.dict(os.environ, clean_environ(PANAVERSITY_ENV_STORAGE=storage, **environ), clear=True),
             contextlib.chdir(self.folder),
         ):
@@ -218,6 +221,53 @@ def test_an_environment_that_was_taken_out_is_an_orphan_of_its_own_project_only(
     assert desk.env("prune", "nobody").status == 2
 
 
+def test_images_of_others_are_no_orphans(desk: Desk, tmp_path: Path) -> None:
+    """Not those that merely begin their names so, nor what another project's newer ones replaced there, nor one that
+    was made of ours under a name of its own."""
+    desk.env("build", "desk")
+    stored = desk.backend.images("habitat-desk:10-final")[0]
+    desk.backend.keep("habitat-sim:latest", {}, {}, Configure())
+    desk.backend.keep("habitat-mine:latest", stored.labels, {}, Configure())
+    desk.backend.tag(stored, "habitat-desk:stable")
+    other = tmp_path / "other"
+    other.mkdir()
+    stranger = Desk(other)
+    stranger.backend = desk.backend
+    (other / "environments" / "desk.yaml").rename(other / "environments" / "theirs.yaml")
+    stranger.env("build", "theirs")
+    stranger.configure(CONFIG.replace("set it up", "set it up well"), "theirs")
+    stranger.env("build", "theirs")
+    assert "removed 0 images" in desk.env("prune").out
+    assert "removed 0 images" in desk.env("prune", "--orphans").out
+    listed = {one["name"]: one for one in desk.body("list")["environments"]}  # type: ignore[attr-defined]
+    assert {name: len(one["images"]) for name, one in listed.items()} == {"desk": 10, "theirs": 15}
+    assert {image["state"] for image in listed["theirs"]["images"]} == {"elsewhere"}
+    assert listed["theirs"]["final_tag"] == stranger.body("build", "theirs")["final_tag"]
+    assert "removed 5 images" in stranger.env("prune").out
+    desk.env("prune", "--all")
+    left = {tag for image in desk.backend.images("habitat-") for tag in image.tags if "theirs" not in tag}
+    assert left == {"habitat-sim:latest", "habitat-mine:latest", "habitat-desk:stable"}
+
+
+def test_an_environment_described_anywhere_is_none_that_was_taken_out(desk: Desk, tmp_path: Path) -> None:
+    away = tmp_path / "examples" / "far"
+    away.mkdir(parents=True)
+    (away / "config.yaml").write_text(CONFIG.replace("../root", "../../root"))
+    assert desk.env("build", "examples/far/config.yaml").status == 0
+    assert "removed 0 images" in desk.env("prune").out
+    (away / "config.yaml").write_text(CONFIG.replace("../root", "../../root").replace("set it up", "set it up well"))
+    assert desk.env("build", "examples/far").status == 0
+    assert "removed 5 images" in desk.env("prune").out, "what was replaced is ours all the same"
+    (away / "config.yaml").unlink()
+    assert "removed 10 images" in desk.env("prune").out
+
+
+def test_an_environment_that_is_called_otherwise_now_leaves_orphans(desk: Desk) -> None:
+    desk.env("build", "desk")
+    desk.configure(f"name: writing\n{CONFIG}")
+    assert "removed 10 images" in desk.env("prune").out
+
+
 def test_images_go_by_the_name_a_configuration_says_and_by_its_file(desk: Desk) -> None:
     """The name in the file wins over the file's: such images are no orphans, and either word finds them."""
     desk.configure(f"name: writing\n{CONFIG}")
@@ -259,7 +309,9 @@ def test_a_secret_without_a_value_stops_the_build_before_it_begins(desk: Desk) -
     )
     assert desk.env("build", "desk").status == 15
     assert desk.backend.images("") == []
+    assert desk.env("build", "desk", "--until", "users").status == 0, "nothing reads it as far as that"
     assert desk.env("build", "desk", THE_TOKEN="hidden").status == 0
+    assert "Nothing to run" in desk.env("build", "desk").err, "nor where nothing runs"
 
 
 def test_two_builds_at_once_are_refused_with_status_5(desk: Desk) -> None:
@@ -312,18 +364,55 @@ def test_a_site_is_built_in_the_environment_and_known_by_its_key(desk: Desk, tmp
     outside = tmp_path.parent / f"{tmp_path.name}-docs"
     given = {"DOCUSAURUS_X": "1", "PATH": "/bin", "MINE": "2", "TOKEN": "3"}
     site = Site(str(tmp_path / "site"), str(outside), given, variables=("MINE",))
-    with patch("panaversity_builder.environment.backend.choose.choose_backend", lambda name, places: desk.backend):
+    with patch("panaversity_builder.environment.backend.choose.choose_backend", lambda *_: desk.backend):
         ahead = site_within(console, config, site, "desk", building=False)
         assert desk.backend.images("habitat") == []
         there = site_within(console, config, site, "desk", building=True)
-    assert ahead == there
+        assert site_within(console, config, site, "desk", building=False) == there
+    assert ahead.within == tuple(word for word in there.within if word not in ("--key", there.environment))
+    assert ahead.environment == there.environment
     assert there.environment == desk.body("build", "desk")["key"]
     words = " ".join(there.within)
-    assert f"env run --quiet --workdir {tmp_path / 'site'} --user {os.getuid()}:{os.getgid()} " in words
+    assert (
+        f"env run --quiet --key {there.environment} --workdir {tmp_path / 'site'} --user {os.getuid()}:{os.getgid()} "
+        in words
+    )
     assert f"--mount {tmp_path} --mount {outside} " in words
     variables = [after for word, after in itertools.pairwise(there.within) if word == "--variable"]
     assert variables == ["DOCUSAURUS_X", "MINE", "NO_COLOR", "NO_UPDATE_NOTIFIER"]
     assert words.endswith(f"{tmp_path / 'environments' / 'desk.yaml'} --")
+
+
+def test_a_program_runs_in_what_its_own_project_built(desk: Desk, tmp_path: Path) -> None:
+    """Another checkout's environment of that name may have taken the tag; the key is nobody else's."""
+    key = str(desk.body("build", "desk")["key"])
+    ours = desk.backend.images("habitat-desk:10-final")[0].id
+    assert "last built in" not in desk.env("run", "desk", "--", "true").err
+    other = tmp_path / "other"
+    other.mkdir()
+    stranger = Desk(other)
+    stranger.backend = desk.backend
+    stranger.configure(CONFIG.replace("set it up", "set it up otherwise"))
+    assert stranger.env("build", "desk").status == 0
+    seen: list[str] = []
+    desk.backend.execute = lambda image, run, volumes, interactive: seen.append(image.id) or 0  # type: ignore[assignment, func-returns-value]
+    by_key, by_name = (desk.env("run", *words, "desk", "--", "true") for words in (("--key", key), ()))
+    assert (seen[0] == ours, seen[1] == ours) == (True, False)
+    assert by_key.err == ""
+    assert f"environment desk was last built in {other}, where it may be described in another way" in by_name.err
+    assert desk.env("run", "--key", "0" * 64, "desk", "--", "true").status == 2
+
+
+def test_a_program_that_refuses_is_told_as_the_command_that_asked(desk: Desk, tmp_path: Path) -> None:
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/sh\necho no daemon >&2\n[ $1 = version ]\n")
+    program.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PANAVERSITY_ENV_BACKEND": "docker"}
+    desk.choose = choose_backend
+    for words in (["list"], ["prune"], ["export", "desk", "x.tar"], ["run", "desk"], ["show-phases", "desk"]):
+        outcome = desk.env(*words, **environ)
+        assert outcome.status == 15, words
+        assert f"env {words[0]}: docker: docker image ended with status 1 (no daemon)" in outcome.err
 
 
 def test_node_is_asked_for_its_version_where_it_will_run(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import sys
 import time
 
 STATE = os.environ["FAKE_DOCKER"]
+DOCKER = os.environ["FAKE_DOCKER_NAME"] == "docker"
+"""Whether it answers as docker does, else as podman."""
 Json = dict
 BYTES = "latin-1"
 TAKES_VALUE = {
@@ -28,17 +30,17 @@ FLAGS = {
         "--env", "--mount",
     },
     "exec": {"--interactive", "--user", "--workdir", "--env"},
-    "cp": {"--follow-link"},
+    "cp": {"--follow-link"} if DOCKER else set(),
     "kill": set(),
     "commit": {"--change"},
-    "create": {"--name", "--env", "--label", "--workdir", "--user", "--volume"},
+    "create": {"--name", "--entrypoint", "--env", "--label", "--workdir", "--user"},
     "rm": {"--force", "--volumes"},
     "rmi": set(),
     "tag": set(),
     "ps": {"--all", "--format", "--quiet", "--filter"},
     "import": set(),
     "load": {"--input"},
-    "save": {"--output", "--format"},
+    "save": {"--output"} if DOCKER else {"--output", "--format"},
 }  # fmt: skip
 
 
@@ -227,8 +229,10 @@ class Engine:
     def do_cp(self, options: Json, words: list[str]) -> None:
         source, (name, _, target) = words[0], words[1].partition(":")
         files = self.container(name)["files"]
-        if not os.path.exists(source):
+        if not os.path.exists(source) or (not DOCKER and set(source) & set("*?[")):  # podman reads patterns
             raise Refused(f"lstat {source}: no such file or directory", 1)
+        if os.path.islink(source) and "--follow-link" not in options:
+            raise Refused(f"{source}: a link is copied as a link, and nobody wants that here", 1)
         if not source.endswith("/."):
             files[target] = read(source)
             return
@@ -242,10 +246,14 @@ class Engine:
 
     def do_commit(self, options: Json, words: list[str]) -> None:
         container = self.container(words[0])
-        config = container["config"]
+        config, before = container["config"], dict(container["config"])
         for change in options.get("--change", []):
             verb, _, value = change.partition(" ")
+            if verb == "ENTRYPOINT":
+                config["Cmd"] = None
             config |= {{"ENTRYPOINT": "Entrypoint", "CMD": "Cmd"}[verb]: json.loads(value) or None}
+        if DOCKER and not config.get("Entrypoint"):  # what a change left empty is taken from the container
+            config |= {"Cmd": config.get("Cmd") or before.get("Cmd"), "Entrypoint": before.get("Entrypoint")}
         tag = words[1] if len(words) > 1 else None
         print(self.keep(container["files"], config, tag, container["image"]))
 
@@ -253,16 +261,18 @@ class Engine:
         number, name = self.image(words[0]), options["--name"][0]
         self._make(name, number, {})
         config = self.containers[name]["config"]
+        if "--entrypoint" in options:
+            config |= {"Entrypoint": list(filter(None, options["--entrypoint"])) or None, "Cmd": None}
         env = {**pairs(config.get("Env") or []), **pairs(options.get("--env", []))}
         config["Env"] = [f"{key}={value}" for key, value in env.items()]
         config["Labels"] = {**(config.get("Labels") or {}), **pairs(options.get("--label", []))}
         for option, key in (("--workdir", "WorkingDir"), ("--user", "User")):
             if option in options:
                 config[key] = options[option][0]
-        if volumes := options.get("--volume"):
-            config["Volumes"] = {**(config.get("Volumes") or {}), **{path: {} for path in volumes}}
         if words[1:]:
             config["Cmd"] = words[1:]
+        if not config.get("Entrypoint") and not config.get("Cmd"):
+            raise Refused("no command specified", 1)
         print(name)
 
     def do_rm(self, options: Json, words: list[str]) -> None:

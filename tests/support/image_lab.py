@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,10 @@ class Lab:
         """The values a program sees."""
         return self.said(container, "vars", *names, **run).split("\x1e")[:-1]  # type: ignore[arg-type]
 
+    def starts(self, image: Image) -> dict[str, object]:
+        """What the image says of how it starts: ``Entrypoint``, ``Cmd`` and ``User``, None where it says nothing."""
+        raise AssertionError("each medium has its own way to tell")
+
     def left_behind(self) -> list[str]:
         """Working containers and folders that are still there."""
         folders = [str(path) for path in self.work.rglob("habitat-*")]
@@ -85,6 +91,13 @@ class MemoryLab(Lab):
         assert isinstance(self.backend, MemoryBackend)
         return list(self.backend.containers)
 
+    def starts(self, image: Image) -> dict[str, object]:
+        assert isinstance(self.backend, MemoryBackend)
+        container = self.backend.follow("look", image)
+        container.close()
+        command = container.config.command
+        return {"Entrypoint": None, "Cmd": list(command) if command else None, "User": container.config.user}
+
 
 class BuildahLab(Lab):
     def containers(self) -> list[str]:
@@ -92,22 +105,51 @@ class BuildahLab(Lab):
         rows = json.loads(self.backend._tool.call("containers", "--json")) or []
         return [row["containername"] for row in rows if row["containername"].startswith(self.prefix)]
 
+    def starts(self, image: Image) -> dict[str, object]:
+        archive = self.work.parent / "look.tar"
+        self.backend.export(image, str(archive))
+        with tarfile.open(archive) as tar:
+
+            def read(path: str) -> Any:
+                return json.loads(tar.extractfile(path).read())  # type: ignore[union-attr]
+
+            manifest = read(f"blobs/sha256/{read('index.json')['manifests'][0]['digest'].partition(':')[2]}")
+            config = read(f"blobs/sha256/{manifest['config']['digest'].partition(':')[2]}")["config"]
+        archive.unlink()
+        return _starts(config)
+
 
 class CliLab(Lab):
     def containers(self) -> list[str]:
         state = Path(os.environ["FAKE_DOCKER"])
         return list(json.loads(state.read_text())["containers"]) if state.exists() else []
 
+    def starts(self, image: Image) -> dict[str, object]:
+        images = json.loads(Path(os.environ["FAKE_DOCKER"]).read_text())["images"]
+        return _starts(images[image.id]["config"])
+
+    def say(self, image: Image, starts: Mapping[str, object]) -> None:
+        """Let an image say this of how it starts."""
+        file = Path(os.environ["FAKE_DOCKER"])
+        state = json.loads(file.read_text())
+        state["images"][image.id]["config"] |= starts
+        file.write_text(json.dumps(state))
+
     def calls(self) -> list[list[str]]:
         """Every argument list so far."""
-        return [json.loads(line) for line in Path(os.environ["FAKE_DOCKER"] + ".calls").read_text().splitlines()]
+        file = Path(os.environ["FAKE_DOCKER"] + ".calls")
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _starts(config: Mapping[str, object]) -> dict[str, object]:
+    return {name: config.get(name) or None for name in ("Entrypoint", "Cmd", "User")}
 
 
 def pretend(folder: Path, name: str, patch: pytest.MonkeyPatch) -> None:
     """Put a pretended ``docker`` or ``podman`` in front of the PATH, its state in this folder."""
     (folder / "bin").mkdir(parents=True)
     program = folder / "bin" / name
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE_DOCKER} "$@"\n')
+    program.write_text(f'#!/bin/sh\nFAKE_DOCKER_NAME={name} exec {sys.executable} -I -S {FAKE_DOCKER} "$@"\n')
     program.chmod(0o755)
     patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     patch.setenv("FAKE_DOCKER", str(folder / "state.json"))

@@ -3,7 +3,7 @@
 Knows recipes; does not know configuration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult
 from panaversity_builder.environment.backend.memory import MemoryBackend
 from panaversity_builder.environment.backend.port import Backend
 from panaversity_builder.environment.build import BuildOptions, Built, Listeners, build_environment
+from panaversity_builder.environment.phase_run import Checkout, no_checkout
 from panaversity_builder.environment.recipe import ENVIRONMENT, Action, BaseImage, Environment, PhaseRecipe, Run
 from panaversity_builder.forecast import Forecast
 from support.small_root import WORDS
@@ -31,8 +32,7 @@ def made(name: str = "docs", **phases: Sequence[Action] | str) -> Environment:
         given = phases.get(phase.name, "1")
         actions = (put(phase.name, given),) if isinstance(given, str) else tuple(given)
         recipes.append(PhaseRecipe(phase, actions, {"text": given if isinstance(given, str) else repr(given)}))
-    secrets = sorted({s for recipe in recipes for a in recipe.actions if isinstance(a, Run) for s in a.secrets})
-    return Environment(name, BaseImage("registry", BASE, "0" * 64), tuple(recipes), tuple(secrets))
+    return Environment(name, BaseImage("registry", BASE, "0" * 64), tuple(recipes))
 
 
 def limited(environment: Environment, phase: str, seconds: float) -> Environment:
@@ -57,14 +57,26 @@ class Desk:
     events: list[PhaseEvent] = field(default_factory=list)
     foreseen: list[Forecast] = field(default_factory=list)
     results: list[PhaseResult] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
 
-    def build(self, environment: Environment, secrets: Mapping[str, bytes] | None = None, **options: object) -> Built:
+    def build(
+        self,
+        environment: Environment,
+        secrets: Mapping[str, bytes] | None = None,
+        checkout: Checkout = no_checkout,
+        **options: object,
+    ) -> Built:
         """Build it; raises what the build raises."""
-        self.events, self.foreseen, self.results = [], [], []
+        self.events, self.foreseen, self.results, self.asked = [], [], [], []
         wanted = BuildOptions(str(self.folder / ".panaversity"), str(self.folder / "locks"), **options)  # type: ignore[arg-type]
         listeners = Listeners(self.foreseen.extend, self.events.append)
+
+        def given(names: Collection[str]) -> Mapping[str, bytes]:
+            self.asked.append(sorted(names))
+            return {name: (secrets or {})[name] for name in names}
+
         return build_environment(
-            environment, self.backend, wanted, secrets or {}, listeners, clock=Clock(), results=self.results
+            environment, self.backend, wanted, given, listeners, checkout, clock=Clock(), results=self.results
         )
 
     @property

@@ -13,6 +13,7 @@ from panaversity_builder.engine import PhaseEvent, PhaseResult
 from panaversity_builder.environment.build import Built
 from panaversity_builder.environment.kept_images import snapshot_tag
 from panaversity_builder.environment.prune import Snapshot
+from panaversity_builder.environment.recipe import ENVIRONMENT
 from panaversity_builder.forecast import Forecast
 from panaversity_builder.lifecycle import Phase
 
@@ -108,7 +109,8 @@ def list_body(known: Mapping[str, str], found: Sequence[Snapshot], backend: str,
 
 
 def _kept(name: str, file: str | None, found: Sequence[Snapshot]) -> dict[str, Any]:
-    finals = [tag for one in found for tag in one.image.tags if ":final-" in tag and one.state != "orphan"]
+    last = snapshot_tag(name, ENVIRONMENT.phases[-1])
+    finals = [tag for one in found if last in one.image.tags for tag in one.image.tags if ":final-" in tag]
     images = [
         {
             "image": one.image.id,

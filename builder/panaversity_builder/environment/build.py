@@ -6,7 +6,7 @@ phase's output is its key: layers are not reproducible, so the same key stands f
 Knows recipes, the engine and the port of whatever makes images; does not know configuration, commands or consoles.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from panaversity_builder.engine import Clock, PhaseEvent, PhaseResult, Step, run_lifecycle
@@ -17,6 +17,9 @@ from panaversity_builder.environment.phase_run import Checkout, PhaseRun, contai
 from panaversity_builder.environment.recipe import ENVIRONMENT, Environment
 from panaversity_builder.forecast import Forecast, forecast
 from panaversity_builder.lifecycle import KeyDocument, document_of, require_phases
+
+Secrets = Callable[[Collection[str]], Mapping[str, bytes]]
+"""The values of secrets by their names; raises ``ConfigInvalid`` for those that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def build_environment(
     environment: Environment,
     backend: Backend,
     options: BuildOptions,
-    secrets: Mapping[str, bytes],
+    secrets: Secrets,
     listeners: Listeners | None = None,
     checkout: Checkout = no_checkout,
     clock: Clock | None = None,
@@ -100,7 +103,8 @@ def build_environment(
 ) -> Built:
     """Settle the phases. What was built and has the same key is believed; the first that must run follows on it.
 
-    ``results`` is filled along the way. Raises ``PhaseUnknown`` before anything runs, ``OutputLocked`` while another
+    ``secrets`` is asked once, before anything runs, for those of the phases that will run. ``results`` is filled along
+    the way. Raises ``PhaseUnknown`` before anything runs, ``OutputLocked`` while another
     build of this environment runs, ``PhaseFailed`` with the phase, the command and the end of its log, ``NoSpace``,
     ``ConfigInvalid`` for a base that is not found. Whatever is raised, no working container is left.
     """
@@ -116,18 +120,21 @@ class _Build:
     environment: Environment
     backend: Backend
     options: BuildOptions
-    secrets: Mapping[str, bytes]
+    secrets: Secrets
     listeners: Listeners
     checkout: Checkout
     clock: Clock
     kept: KeptImages = field(init=False)
+    values: dict[str, bytes] = field(default_factory=dict)
 
     def run(self, results: list[PhaseResult]) -> Built:
         forced, until = self.options.forced(), self.options.last()
         name, documents = self.environment.name, key_documents(self.environment)
         self.kept = KeptImages(self.backend, name)
         self.backend.sweep(container_prefix(name))
-        self.listeners.ahead(_forecast(self.environment, self.kept, self.options))
+        ahead = _forecast(self.environment, self.kept, self.options)
+        self.listeners.ahead(ahead)
+        self._need(one.phase.id for one in ahead if one.state == "run")
         self.kept.forget(one.key for one in documents if one.phase in forced)
         steps = _steps(self.environment, self.kept, self._runs(documents))
         run_lifecycle(
@@ -142,13 +149,20 @@ class _Build:
         )
         return self._built(results, documents[-1].key)
 
+    def _need(self, phases: Iterable[str]) -> Mapping[str, bytes]:
+        """The values of all secrets known so far, those of these phases among them."""
+        wanted, known = set(phases), self.values.keys()
+        names = {name for one in self.environment.recipes if one.phase.id in wanted for name in one.secrets - known}
+        self.values.update(self.secrets(names) if names else {})
+        return self.values
+
     def _runs(self, documents: list[KeyDocument]) -> list[Callable[[], None]]:
         run = PhaseRun(
             self.environment,
             self.backend,
             self.kept,
             self.options.state_dir,
-            self.secrets,
+            lambda phase: self._need([phase]),  # one that was believed and is needed after all
             self.checkout,
             self.clock,
             documents,

@@ -15,13 +15,11 @@ from panaversity_builder.environment.recipe import Clone, Copy
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import PhaseFailed
 
-REPOS_PHASE = "7"
-
 
 def checked_out(clone: Clone, cache_dir: str, environ: Mapping[str, str]) -> Copy:
     """The copy that brings the repository into the image; fetches the commit unless it is kept in ``cache_dir``.
 
-    Raises ``PhaseFailed`` with what git said.
+    Raises ``PhaseFailed`` with what git said; in which phase, its caller knows.
     """
     folder = os.path.join(cache_dir, digest_of(f"{clone.url}\0{clone.ref}\0{clone.commit}".encode())[:32])
     if not os.path.isdir(folder):
@@ -43,7 +41,7 @@ def _fetched(clone: Clone, folder: str, environ: Mapping[str, str]) -> None:
             return  # somebody else was quicker
         problem = f"{clone.url} cannot be fetched ({error})"
         hint = "Look at the address and the branch, and whether git may read it"
-        raise PhaseFailed("environment", clone.target, problem, hint, phase=REPOS_PHASE) from error
+        raise PhaseFailed("env build", clone.target, problem, hint) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

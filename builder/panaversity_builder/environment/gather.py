@@ -7,8 +7,10 @@ error is ever hashed as if it were content. Does not know phases.
 import functools
 import os
 import stat
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from panaversity_builder.environment.backend.port import Backend
@@ -36,7 +38,7 @@ def prepare(settings: Settings, backend: Backend, environ: Mapping[str, str]) ->
     """
     build = settings.configuration.build
     facts = gathered(settings, backend, environ)
-    return environment_of(settings.name, build, settings.inherited, facts)
+    return replace(environment_of(settings.name, build, settings.inherited, facts), file=settings.file)
 
 
 def gathered(settings: Settings, backend: Backend, environ: Mapping[str, str]) -> Facts:
@@ -139,16 +141,24 @@ def _repositories(settings: Settings, environ: Mapping[str, str], wrong: list[Fi
     repos = settings.configuration.build.repos
     if len(repos) == 1:  # in this thread: a Ctrl-C then ends git at once
         return _noted(lambda: _resolved(settings, 0, repos[0], environ), wrong)
+    stop = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [pool.submit(_resolved, settings, i, repo, environ) for i, repo in enumerate(repos)]
-        return [found for one in asked for found in _noted(one.result, wrong)]
+        asked = [pool.submit(_resolved, settings, i, repo, environ, stop) for i, repo in enumerate(repos)]
+        try:
+            return [found for one in asked for found in _noted(one.result, wrong)]
+        except BaseException:
+            stop.set()  # the threads end their gits, and leaving the pool is no waiting
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _resolved(settings: Settings, i: int, repo: Repository, environ: Mapping[str, str]) -> Resolved:
+def _resolved(
+    settings: Settings, i: int, repo: Repository, environ: Mapping[str, str], stop: threading.Event | None = None
+) -> Resolved:
     key: Key = ("build", "repos", i, "url")
     url = settings.absolute(repo.url, *key) if repo.url.startswith(_LOCAL) else repo.url
     try:
-        commit, ref = resolve(url, repo.branch, environ)
+        commit, ref = resolve(url, repo.branch, environ, stop)
     except GitFailed as error:
         problem = f"{repo.url} cannot be asked ({error})"
         hint = "Look at the address and the branch, and whether git may read it"

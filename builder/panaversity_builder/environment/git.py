@@ -6,8 +6,10 @@ helpers and SSH keys are used. Knows git; does not know configurations, caches o
 
 import os
 import re
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from panaversity_builder.environment.backend.exec import Ended, Overtime, call
@@ -18,13 +20,17 @@ _ALL = 2**31 - 1
 """How deep git counts a history as endless; without a depth it would not go beyond where it stopped before."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _QUIET = (
-    *("-c", "core.hooksPath=/dev/null"),  # no program of this machine's user runs on what was fetched
+    *("-c", "core.hooksPath=/dev/null"),  # with _PLAIN: no program of this machine's user runs on what was fetched
     *("-c", "core.autocrlf=false"),  # bytes are sacred
     *("-c", "core.fileMode=true"),
     *("-c", "core.symlinks=true"),
     *("-c", "advice.detachedHead=false"),
     *("-c", "gc.auto=0"),
 )
+
+
+_PLAIN = "* -filter -text -ident -working-tree-encoding\n"
+"""Attributes above all others: files come as they were committed, through nobody's filters (``git-lfs`` is one)."""
 
 
 class GitFailed(Exception):
@@ -36,16 +42,18 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
-def resolve(url: str, branch: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:
+def resolve(
+    url: str, branch: str | None, environ: Mapping[str, str], stop: threading.Event | None = None
+) -> tuple[str, str | None]:
     """The commit a branch or tag means now, and the full name it was found under.
 
     A branch goes before a tag of the same name; None is what the repository's own ``HEAD`` names. A commit's full name
-    is taken as it is, without asking. Raises ``GitFailed``.
+    is taken as it is, without asking. Raises ``GitFailed``, soon after ``stop`` is set too.
     """
     if branch is not None and is_commit(branch):
         return branch, None
     names = ["HEAD"] if branch is None else [f"refs/heads/{branch}", f"refs/tags/{branch}", f"refs/tags/{branch}^{{}}"]
-    ended = _git(["ls-remote", "--symref", "--", url, *names], environ, RESOLVE_SECONDS)
+    ended = _git(["ls-remote", "--symref", "--", url, *names], environ, RESOLVE_SECONDS, stop)
     refs, head = _refs(ended.out.decode("utf-8", "replace"))
     if branch is None and "HEAD" in refs:
         return refs["HEAD"], head
@@ -73,7 +81,8 @@ def fetch(
     """Make ``folder`` (new) a working copy of one commit, without its history. Raises ``GitFailed``, ``OSError``.
 
     A repository that does not hand out single commits is asked for the branch. The address is kept as ``origin`` where
-    it is one that others can use. ``seconds`` is for all of it.
+    it is one that others can use. Files are the bytes that were committed: what a filter would make of them is not
+    asked for. ``seconds`` is for all of it.
     """
     os.makedirs(folder)
     work = _Work(folder, environ, time.monotonic() + seconds)
@@ -83,7 +92,21 @@ def fetch(
     _bring(work, url, commit, ref)
     branch = (ref or "").removeprefix("refs/heads/")
     where = ["-B", branch] if ref and branch != ref else ["--detach"]
-    work.do("checkout", "--quiet", "--force", *where, commit, "--")
+    with _plain(folder):
+        work.do("checkout", "--quiet", "--force", *where, commit, "--")
+
+
+@contextmanager
+def _plain(folder: str) -> Iterator[None]:
+    """No attribute counts meanwhile; later, whoever works in the repository has its own again."""
+    above = os.path.join(folder, ".git", "info", "attributes")
+    os.makedirs(os.path.dirname(above), exist_ok=True)
+    with open(above, "x", encoding="ascii") as file:
+        file.write(_PLAIN)
+    try:
+        yield
+    finally:
+        os.unlink(above)
 
 
 def _bring(work: "_Work", url: str, commit: str, ref: str | None) -> None:
@@ -115,12 +138,14 @@ class _Work:
         _git(["-C", self.folder, *arguments], self.environ, max(0.01, self.end - time.monotonic()))
 
 
-def _git(arguments: list[str], environ: Mapping[str, str], seconds: float) -> Ended:
+def _git(
+    arguments: list[str], environ: Mapping[str, str], seconds: float, stop: threading.Event | None = None
+) -> Ended:
     alone = {name: value for name, value in environ.items() if name not in _OF_A_REPOSITORY}
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "LC_ALL": "C"}
     ssh = {} if "GIT_SSH_COMMAND" in environ or "GIT_SSH" in environ else {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
     try:
-        ended = call(["git", *_QUIET, *arguments], environ={**alone, **ssh, **quiet}, seconds=seconds)
+        ended = call(["git", *_QUIET, *arguments], environ={**alone, **ssh, **quiet}, seconds=seconds, stop=stop)
     except Overtime:
         raise GitFailed("there was no answer in time") from None
     except OSError as error:

@@ -8,6 +8,7 @@ Knows labels and tags; does not know what phases do or which program keeps image
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,15 +18,21 @@ from panaversity_builder.environment.recipe import ENVIRONMENT
 from panaversity_builder.lifecycle import KeyDocument, Phase, parse_document
 from panaversity_builder.snapshots import Record
 from panaversity_fs.core.digest import short
+from panaversity_fs.core.errors import OutputLocked
 
 LABEL = "org.panaversity.environment."
 KEY = LABEL + "key"
 """The key of the phase that an image is the snapshot of."""
 PROJECT = LABEL + "project"
 """The folder of the project that made an image: whose it is when no configuration names it any more. Not in the key."""
+FILE = LABEL + "file"
+"""The file that described it, absolute: an environment is taken out when that is gone. Not in the key."""
 KEY_TAG_DIGITS = 32
 PIECE = 30_000
 """Characters of a label: a system takes arguments of at most 128 KiB, and a character has up to four bytes."""
+
+_PHASES = "|".join(f"{phase.id}-{phase.name}" for phase in ENVIRONMENT.phases)
+_OURS = re.compile(rf"{_PHASES}|final-[0-9a-f]+|key-[0-9a-f]{{{KEY_TAG_DIGITS}}}|kept-[0-9a-f]+")
 
 
 def prefix_of(name: str) -> str:
@@ -46,6 +53,16 @@ def final_tag(name: str, key: str) -> str:
 def key_tag(name: str, key: str) -> str:
     """The tag by which a snapshot is kept, also when others of its phase are used."""
     return f"{prefix_of(name)}key-{key[:KEY_TAG_DIGITS]}"
+
+
+def spare_tag(name: str, image_id: str) -> str:
+    """The tag of an image that lost its others while somebody used it."""
+    return f"{prefix_of(name)}kept-{image_id.removeprefix('sha256:')[:12]}"
+
+
+def is_ours(tag: str) -> bool:
+    """True for a tag that one of the functions above gives; others' images may begin their names so, too."""
+    return _OURS.fullmatch(tag.rpartition(":")[2]) is not None
 
 
 def labels_of(record: Record) -> dict[str, str]:
@@ -103,6 +120,10 @@ class KeptImages:
         image = self._tagged(key_tag(self._name, key))
         return image if image and image.labels.get(KEY) == key else None
 
+    def last(self) -> Image | None:
+        """The finished image that was built or believed last, by whatever project."""
+        return self._tagged(snapshot_tag(self._name, ENVIRONMENT.phases[-1]))
+
     def find(self, document: KeyDocument) -> Record | None:
         """See ``engine.Records``: on the snapshot of a later phase, which has it too, or on its own."""
         own = self._tagged(key_tag(self._name, document.key))
@@ -159,8 +180,19 @@ class KeptImages:
                 self._untag(key_tag(self._name, key))
 
     def _untag(self, tag: str) -> None:
-        self._backend.untag(tag)
-        self._images = _without(self.images, [tag])
+        """An image that somebody uses now gets a tag by which it can be let go later."""
+        try:
+            self._backend.untag(tag)
+        except OutputLocked:
+            image = self._tagged(tag)
+            if image is None or (spare := spare_tag(self._name, image.id)) == tag:
+                raise
+            self._backend.tag(image, spare)
+            self._backend.untag(tag)
+            self._images = [one for one in self.images if one.id != image.id]
+            self._images.append(replace(image, tags=(spare, *(one for one in image.tags if one != tag))))
+        else:
+            self._images = _without(self.images, [tag])
 
 
 def _without(images: Iterable[Image], tags: Iterable[str]) -> list[Image]:

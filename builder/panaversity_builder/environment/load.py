@@ -11,8 +11,6 @@ from panaversity_builder.environment.settings import words
 from panaversity_builder.environment.settings.expanding import Expanded, Inherited, with_variables
 from panaversity_builder.environment.settings.judging import judged
 from panaversity_builder.environment.settings.layering import layered
-from panaversity_builder.environment.settings.lint import remarks
-from panaversity_builder.environment.settings.normal_form import Described, described
 from panaversity_builder.environment.settings.origins import Finding, Findings, Key, Origin, refusal
 from panaversity_builder.environment.settings.places import Layers, Place, is_name, known_environments, layers_of, read
 from panaversity_builder.environment.settings.shape import Configuration
@@ -21,12 +19,9 @@ from panaversity_builder.environment.settings.yaml_source import Block, origin_o
 from panaversity_fs.core.errors import ConfigInvalid
 
 __all__ = [
-    "Described",
     "Place",
     "Settings",
-    "describe",
     "known_environments",
-    "lint",
     "load_environment",
     "name_in_images",
     "names_in_images",
@@ -134,13 +129,3 @@ def _name(name: str, file: str) -> str:
     except ValueError as error:
         key: Key = ("name",)
         raise Findings([Finding(Origin(file), key, f"{name!r} {error}", "Write `name:`")]) from None
-
-
-def describe(settings: Settings) -> list[Described]:
-    """The normal form of the configuration: every value in force, its key, its origin."""
-    return described(settings.configuration, settings.tree)
-
-
-def lint(settings: Settings) -> list[str]:
-    """Remarks on a configuration that can be built: variables nobody declared, secrets nobody uses."""
-    return [str(remark) for remark in remarks(settings.configuration, settings.tree)]

@@ -1,5 +1,9 @@
 """One build of an environment at a time on this machine, whatever checkout it is started from: they share the tags.
 
+The lock is a file in the storage's folder. It does not hold between those who share an engine and not that folder (jobs
+in containers with one socket, machines with one remote engine, other settings of PANAVERSITY_ENV_STORAGE): there the
+build that ends last has the tags, and each finds its own images by their keys.
+
 Knows a lock file; does not know what is built.
 """
 

@@ -12,9 +12,10 @@ from typing import IO, Any
 from panaversity_builder.engine import Clock
 from panaversity_builder.environment.backend.naming import working_name
 from panaversity_builder.environment.backend.port import Backend, Container
-from panaversity_builder.environment.kept_images import PROJECT, KeptImages, key_tag, labels_of
+from panaversity_builder.environment.kept_images import FILE, PROJECT, KeptImages, key_tag, labels_of
 from panaversity_builder.environment.phase_log import log_tail, phase_log, titled
 from panaversity_builder.environment.recipe import Action, Clone, Configure, Copy, Environment, PhaseRecipe, Run
+from panaversity_builder.environment.source_tree import source_digest
 from panaversity_builder.lifecycle import KeyDocument
 from panaversity_builder.snapshots import Record
 from panaversity_builder.state_folder import make_state_folder
@@ -42,78 +43,117 @@ def log_path(state_dir: str, name: str, phase_id: str, phase_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhaseRun:
-    """Runs the phase at a position of the lifecycle. ``documents`` are the key documents of all phases."""
+    """Runs the phase at a position of the lifecycle. ``documents`` are the key documents of all phases; ``secrets``
+    answers, for a phase's id, at least the values that phase needs."""
 
     environment: Environment
     backend: Backend
     kept: KeptImages
     state_dir: str
-    secrets: Mapping[str, bytes]
+    secrets: Callable[[str], Mapping[str, bytes]]
     checkout: Checkout
     clock: Clock
     documents: Sequence[KeyDocument]
 
     def __call__(self, position: int) -> None:
         """Run it and keep its snapshot. Raises ``PhaseFailed`` and what the backend raises; no container is left."""
-        recipe, document = self.environment.recipes[position], self.documents[position]
-        phase, started = recipe.phase, self.clock.stopwatch()
+        recipe, started = self.environment.recipes[position], self.clock.stopwatch()
         make_state_folder(self.state_dir)
-        container = self._container(position)
-        try:
-            path = log_path(self.state_dir, self.environment.name, phase.id, phase.name)
-            with phase_log(path) as log:
-                actions = _Actions(recipe, container, self, path, log)
+        path = log_path(self.state_dir, self.environment.name, recipe.phase.id, recipe.phase.name)
+        with phase_log(path) as log:
+            actions = _Actions(recipe, self, path, log, self.secrets(recipe.phase.id))
+            with actions.container(position) as container:
                 for action in recipe.actions:
-                    actions.do(action)
-                seconds = self.clock.stopwatch() - started
-                finished_at = self.clock.now().isoformat(timespec="seconds")
-                record = Record(document, document.key, finished_at, seconds)
-                labels = {**labels_of(record), PROJECT: os.path.dirname(os.path.abspath(self.state_dir))}
-                tag = key_tag(self.environment.name, document.key)
+                    actions.do(action, container)
                 with actions.told("snapshot", log.tell()):
-                    self.kept.make_room(tag)
-                    self.kept.add(container.commit(tag, labels))
-        finally:
-            container.close()
+                    self._keep(self.documents[position], container, self.clock.stopwatch() - started)
 
-    def _container(self, position: int) -> Container:
+    def _keep(self, document: KeyDocument, container: Container, seconds: float) -> None:
+        record = Record(document, document.key, self.clock.now().isoformat(timespec="seconds"), seconds)
+        whose = {PROJECT: os.path.dirname(os.path.abspath(self.state_dir)), FILE: self.environment.file}
+        tag = key_tag(self.environment.name, document.key)
+        self.kept.make_room(tag)
+        self.kept.add(container.commit(tag, {**labels_of(record), **whose}))
+
+    def begin(self, position: int, seconds: float | None) -> Container:
+        """The container a phase works in. Raises ``PhaseFailed`` for a base that is not what its digest says."""
         phase = self.documents[position].phase
         name = working_name(f"{container_prefix(self.environment.name)}{phase}")
-        if position == 0:
-            return self.backend.begin(name, self.environment.base)
-        image = self.kept.image(self.documents[position - 1].key)
-        assert image is not None, "the engine makes sure of the parent"
-        return self.backend.follow(name, image)
+        if position > 0:
+            image = self.kept.image(self.documents[position - 1].key)
+            assert image is not None, "the engine makes sure of the parent"
+            return self.backend.follow(name, image)
+        base = self.environment.base
+        container = self.backend.begin(name, base, seconds)
+        try:
+            if base.kind != "registry" and self.backend.resolve(base.kind, base.reference) != base.digest:
+                raise _changed(base.reference)
+        except BaseException:
+            container.close()
+            raise
+        return container
+
+
+def _changed(path: str) -> PhaseFailed:
+    return PhaseFailed("env build", path, f"{path} changed while it was copied; run again")
+
+
+def _require_unchanged(copy: Copy, state_dir: str) -> None:
+    """Raises ``PhaseFailed`` when what was copied may not be what was read for the key.
+
+    A folder that holds ``state_dir`` is believed: this build writes its logs there.
+    """
+    if os.path.realpath(state_dir).startswith(os.path.realpath(copy.source).rstrip(os.sep) + os.sep):
+        return
+    try:
+        same = copy.digest in (None, source_digest(copy.source)[1])
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        raise _changed(copy.source)
 
 
 class _Actions:
-    """The actions of one phase in one container, within the phase's time."""
+    """The actions of one phase, within the phase's time: all it does but for keeping what came out."""
 
-    def __init__(self, recipe: PhaseRecipe, container: Container, of: PhaseRun, path: str, log: IO[bytes]) -> None:
-        self._recipe, self._container, self._of = recipe, container, of
+    def __init__(
+        self, recipe: PhaseRecipe, of: PhaseRun, path: str, log: IO[bytes], secrets: Mapping[str, bytes]
+    ) -> None:
+        self._recipe, self._of, self._secrets = recipe, of, secrets
         self._path, self._log = path, log
         self._begun = of.clock.stopwatch()
         self._own_limit: float | None = None
 
-    def do(self, action: Action) -> None:
+    @contextmanager
+    def container(self, position: int) -> Iterator[Container]:
+        """The container of the phase; closed on exit. Raises ``PhaseFailed`` when there can be none."""
+        with self.told("begin", self._log.tell()):
+            container = self._of.begin(position, self._limit(None))
+        try:
+            yield container
+        finally:
+            container.close()
+
+    def do(self, action: Action, container: Container) -> None:
         """One action. Raises ``PhaseFailed`` naming it."""
         title = _title(action)
         begin = titled(self._log, title)
         with self.told(title, begin):
             match action:
                 case Run():
-                    self._run(action, begin)
+                    self._run(action, container, begin)
                 case Copy():
-                    self._container.copy(action)
+                    container.copy(replace(action, seconds=self._limit(action.seconds)))
+                    _require_unchanged(action, self._of.state_dir)
                 case Clone():
-                    limited = replace(action, seconds=self._limit(action.seconds))
-                    self._container.copy(self._of.checkout(limited))
+                    copy = self._of.checkout(replace(action, seconds=self._limit(action.seconds)))
+                    container.copy(replace(copy, seconds=self._limit(None)))
                 case Configure():
-                    self._container.configure(action)
+                    container.configure(action)
 
-    def _run(self, run: Run, begin: int) -> None:
+    def _run(self, run: Run, container: Container, begin: int) -> None:
         limited = replace(run, seconds=self._limit(run.seconds))
-        status = self._container.run(limited, self._of.secrets, self._log)
+        status = container.run(limited, self._secrets, self._log)
         if status != 0:
             raise self._failed(f"{run.title} ended with status {status}", begin, status=status)
 
@@ -136,7 +176,7 @@ class _Actions:
         except TimedOut as error:
             raise self._failed(self._overtime(title), begin, status=None) from error
         except PhaseFailed as error:
-            if "phase" in error.details:
+            if "log" in error.details:  # told already
                 raise
             raise self._failed(f"{title}: {error.problem}", begin, **error.details) from error
 

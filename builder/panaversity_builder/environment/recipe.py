@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from panaversity_builder.lifecycle import Inputs, Lifecycle, Phase
+from panaversity_fs.core.digest import Digest
 
 ENVIRONMENT = Lifecycle(
     "environment",
@@ -52,13 +53,16 @@ class Copy:
     """A file or a folder's contents from this machine into the image.
 
     ``source`` is an absolute path that was read for the key; ``target`` absolute in the image. ``owner`` is ``user``,
-    ``user:group`` or ids; None is root. ``mode`` overrides every file's permission bits; None keeps them.
+    ``user:group`` or ids; None is root. ``mode`` overrides every file's permission bits; None keeps them. ``digest`` is
+    what was read for the key, None where nothing was; ``seconds`` limits the copy.
     """
 
     source: str
     target: str
     owner: str | None = None
     mode: int | None = None
+    digest: Digest | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,6 @@ class Configure:
     workdir: str | None = None
     user: str | None = None
     command: tuple[str, ...] | None = None
-    volumes: tuple[str, ...] = ()
     around: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -110,6 +113,11 @@ class PhaseRecipe:
     inputs: Inputs
     seconds: float | None = None
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Names of the secrets its commands read. Values are looked up when it runs and are never part of this."""
+        return frozenset(name for action in self.actions if isinstance(action, Run) for name in action.secrets)
+
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
@@ -127,10 +135,12 @@ class BaseImage:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One environment, ready to be built: its name, base and the ten recipes in order (the base's has hooks only)."""
+    """One environment, ready to be built: its name, base and the ten recipes in order (the base's has hooks only).
+
+    ``file`` is the file that describes it, for people: whose the images are. It is no part of any key.
+    """
 
     name: str
     base: BaseImage
     recipes: tuple[PhaseRecipe, ...]
-    secrets: tuple[str, ...] = ()
-    """Names of all secrets the recipes mention; values are looked up when a phase runs and are never part of this."""
+    file: str = ""

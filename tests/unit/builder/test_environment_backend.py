@@ -1,7 +1,10 @@
 """The pieces backends share: masking, running programs to their end, names that tell who works, staging, chatter."""
 
 import os
+import selectors
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -13,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panaversity_builder.environment.backend import exec as programs
+from panaversity_builder.environment.backend import naming
 from panaversity_builder.environment.backend.buildah_container import run_words
 from panaversity_builder.environment.backend.chatter import Chatter
 from panaversity_builder.environment.backend.choose import choose_backend, places
-from panaversity_builder.environment.backend.digests import oci_digest
+from panaversity_builder.environment.backend.digests import oci_digest, rootfs_digest
 from panaversity_builder.environment.backend.image_env import merged, resolved
 from panaversity_builder.environment.backend.masking import Masker, masked
-from panaversity_builder.environment.backend.naming import is_abandoned, working_name
+from panaversity_builder.environment.backend.naming import here, is_abandoned, working_name
 from panaversity_builder.environment.backend.scratch import Scratch, sweep_scratch
 from panaversity_builder.environment.backend.secret_files import SecretFolder, memory_folder, sweep_secret_folders
 from panaversity_builder.environment.backend.staging import below, staged
@@ -29,7 +33,7 @@ from panaversity_builder.environment.with_variables import with_variables
 from panaversity_fs.core.errors import ConfigInvalid, NoSpace, PhaseFailed
 from support.image_lab import processes_with
 
-DEAD = "habitat.4194309.17.abcdef01"
+DEAD = f"habitat.{'-'.join(here())}.4194309.17.abcdef01"
 """A name whose process cannot be: its number is beyond what Linux gives out."""
 
 pieces = st.lists(st.binary(max_size=6) | st.sampled_from([b"sec", b"ret", b"secret", b"s", b"pass\nword", b"word"]))
@@ -94,6 +98,21 @@ def test_a_program_that_leaves_its_stream_to_another_is_not_waited_for() -> None
     assert time.monotonic() - started < 2
 
 
+def test_the_last_words_of_a_program_that_ends_between_two_looks_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(selectors.DefaultSelector):
+        first = True
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if self.first:  # as if nothing had come before the program had written and was gone
+                self.first = False
+                time.sleep(0.3)
+                return []
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Late)
+    assert programs.call(["sh", "-c", "echo last; echo words >&2"]) == programs.Ended(0, b"last\n", b"words\n")
+
+
 def test_a_program_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="PANAVERSITY_ENV_BACKEND"):
         Tool("nothing-of-this-name", ("nothing-of-this-name",)).call("images")
@@ -110,13 +129,43 @@ def test_a_full_disk_is_told_as_such_and_any_other_refusal_with_its_last_words()
 def test_a_name_tells_whether_somebody_works_there() -> None:
     assert not is_abandoned(working_name("habitat"))
     assert is_abandoned(DEAD)
-    assert is_abandoned(f"habitat.{os.getpid()}.1.abcdef01"), "the number was given out again"
+    assert is_abandoned(f"{DEAD}-told"), "docker and podman get a second container to say what the image says"
+    place = "-".join(here())
+    assert is_abandoned(f"habitat.{place}.{os.getpid()}.1.abcdef01"), "the number was given out again"
     assert not any(map(is_abandoned, ("habitat-docs", "working-container")))
     child = subprocess.Popen([sys.executable, "-c", "print()"], stdout=subprocess.DEVNULL)
     child.send_signal(signal.SIGKILL)
     time.sleep(0.05)
-    assert is_abandoned(f"x.{child.pid}.1.ab"), "dead, though nobody has heard of it yet"
+    assert is_abandoned(f"x.{place}.{child.pid}.1.ab"), "dead, though nobody has heard of it yet"
     child.wait()
+
+
+def test_what_others_chose_who_do_not_see_our_processes_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, other = DEAD.replace("-".join(here()), "111111-222222-333333"), "abcdef"
+
+    def judged_at(machine: str, start: str, numbers: str) -> bool:
+        monkeypatch.setattr(naming, "here", lambda: (machine, start, numbers))
+        return is_abandoned(ours)
+
+    assert judged_at("111111", "222222", "333333")
+    assert not judged_at("111111", "222222", other), "another container of this machine"
+    assert not judged_at(other, other, other), "another machine"
+    assert judged_at("111111", other, other), "this machine, before it was started again"
+    ours = ours.replace("111111", naming.NOBODY)
+    assert not judged_at(naming.NOBODY, other, other), "machines that have no name are not one"
+
+
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs unshare, as root")
+def test_a_process_that_counts_numbers_apart_from_us_is_told_from_us() -> None:
+    told = "from panaversity_builder.environment.backend.naming import here; print(*here())"
+    apart = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", told],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    machine, start, numbers = apart.stdout.split()
+    assert ((machine, start) == here()[:2], numbers == here()[2]) == (True, False)
 
 
 def test_secrets_lie_where_nobody_else_looks_and_only_while_needed() -> None:
@@ -182,8 +231,8 @@ def test_a_path_that_would_mean_something_else_is_refused_before_anything_runs()
 def test_variables_around_older_ones() -> None:
     told = Configure(env={"A": "$B"}, around={"PATH": ("/x:", ":/y"), "NEW": ("1", "2")})
     assert resolved(told, ["PATH=/bin=1"]) == {"A": "$B", "PATH": "/x:/bin=1:/y", "NEW": "12"}
-    both = merged(Configure(env={"PATH": "/bin"}, user="a", volumes=("/v",)), Configure(user="b", volumes=("/v", "/w")))
-    assert (both.env, both.user, both.volumes) == ({"PATH": "/bin"}, "b", ("/v", "/w"))
+    both = merged(Configure(env={"PATH": "/bin"}, user="a", command=("x",)), Configure(user="b"))
+    assert (both.env, both.user, both.command) == ({"PATH": "/bin"}, "b", ("x",))
 
 
 def test_variables_reach_a_program_in_a_file_and_not_on_its_command_line(tmp_path: Path) -> None:
@@ -204,7 +253,7 @@ def test_the_program_that_makes_images_can_be_chosen_and_must_be_there(
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("auto", "docker", "podman", "buildah"):
         with pytest.raises(ConfigInvalid) as refused:
-            choose_backend(name, places(str(tmp_path)))
+            choose_backend(name, places(str(tmp_path)), "env build")
         assert refused.value.exit_status == 15
 
 
@@ -214,6 +263,28 @@ def test_images_are_kept_in_the_users_folder_unless_told_otherwise(monkeypatch: 
     assert places("/there").locks == "/there/locks"
     assert places("system").images is None
     assert places("system").work == places(None).work
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="extended attributes are Linux's here")
+def test_a_root_file_system_is_known_by_what_is_copied_beside_contents(tmp_path: Path) -> None:
+    file = tmp_path / "program"
+    file.write_text("1")
+    plain = rootfs_digest(str(tmp_path))
+    try:
+        os.setxattr(file, "user.one", b"1")
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+    seen = [plain, rootfs_digest(str(tmp_path))]
+    os.setxattr(file, "user.one", b"2")
+    seen.append(rootfs_digest(str(tmp_path)))
+    if os.geteuid() == 0:
+        capability = struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0)  # may bind ports below 1024
+        os.setxattr(file, "security.capability", capability)
+        seen.append(rootfs_digest(str(tmp_path)))
+        os.removexattr(file, "security.capability")
+    assert len(set(seen)) == len(seen)
+    os.removexattr(file, "user.one")
+    assert rootfs_digest(str(tmp_path)) == plain
 
 
 def test_an_oci_layout_is_known_by_its_one_manifest(tmp_path: Path) -> None:

@@ -1,20 +1,24 @@
 """Building an environment: which phases run, what is kept of them, and what a failure costs."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panaversity_builder.environment.backend.memory import MemoryBackend
+from panaversity_builder.environment.backend.memory import MemoryBackend, MemoryContainer
 from panaversity_builder.environment.build import finished, foresee, key_documents
+from panaversity_builder.environment.checkout import checked_out
 from panaversity_builder.environment.kept_images import KEY, KeptImages, labels_of, own_record, prefix_of, record_of
 from panaversity_builder.environment.lock import environment_lock
-from panaversity_builder.environment.recipe import Clone, Configure, Run
+from panaversity_builder.environment.prune import Wanted, choose, let_go, snapshots
+from panaversity_builder.environment.recipe import BaseImage, Clone, Configure, Copy, Environment, Run
+from panaversity_builder.environment.source_tree import source_digest
 from panaversity_builder.lifecycle import KeyDocument
 from panaversity_builder.snapshots import Record
-from panaversity_fs.core.errors import ConfigInvalid, NoSpace, OutputLocked, PhaseFailed, PhaseUnknown
+from panaversity_fs.core.errors import ConfigInvalid, NoSpace, OutputLocked, PhaseFailed, PhaseUnknown, TimedOut
 from support.made_environments import PHASES, Desk, limited, made, put
 
 
@@ -238,6 +242,155 @@ def test_a_dry_run_says_the_same_and_does_nothing(desk: Desk) -> None:
 def test_a_repository_is_fetched_before_it_is_copied(desk: Desk) -> None:
     with pytest.raises(PhaseFailed, match="clone here to /opt/repo"):
         desk.build(made(repos=[Clone("here", "0" * 40, "/opt/repo")]))
+
+
+def test_a_file_that_changes_while_a_phase_runs_fails_it_and_is_copied_by_the_next_build(
+    desk: Desk, tmp_path: Path
+) -> None:
+    source = tmp_path / "motd"
+    source.write_text("read for the key")
+
+    def edit(_machine: object) -> int:
+        source.write_text("edited meanwhile")
+        return 0
+
+    memory_of(desk).programs["edit"] = edit
+    copy = Copy(str(source), "/etc/motd", digest=source_digest(str(source))[1])
+    with pytest.raises(PhaseFailed, match=f"copy to /etc/motd: {source} changed while it was copied; run again"):
+        desk.build(made(users=[Run(("edit",), "edit")], files=[copy]))
+    assert "habitat-docs:5-files" not in tags(desk)
+    source.unlink()
+    with pytest.raises(PhaseFailed):
+        desk.build(made(files=[copy]))
+    source.write_text("read for the key")
+    desk.build(made(files=[copy]))
+    assert "habitat-docs:5-files" in tags(desk)
+
+
+def test_the_folder_this_build_writes_its_logs_in_can_be_copied(desk: Desk) -> None:
+    desk.build(made(), until="users")
+    copy = Copy(str(desk.folder), "/project", digest=source_digest(str(desk.folder))[1])
+    desk.build(made(files=[copy]))
+    assert desk.ran == PHASES[2:]
+
+
+def test_a_base_that_changes_while_it_is_filled_in_fails_the_first_phase(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    base = BaseImage("rootfs", str(tmp_path / "root"), desk.backend.resolve("rootfs", str(tmp_path / "root")))
+    environment = replace(made(), base=base)
+    (tmp_path / "root" / "file").write_text("new")
+    with pytest.raises(PhaseFailed, match=r"phase 1 base: begin: .*/root changed while it was copied; run again"):
+        desk.build(environment)
+    assert (tags(desk), memory_of(desk).containers) == (set(), {})
+    (tmp_path / "root" / "file").unlink()
+    desk.build(environment)
+
+
+@pytest.mark.parametrize("call", ["begin registry", "copy /etc/motd"])
+def test_what_takes_the_phase_too_long_is_stopped_whatever_it_is(desk: Desk, call: str, tmp_path: Path) -> None:
+    (tmp_path / "motd").write_text("1")
+    memory_of(desk).failures[call] = TimedOut("env build", "x", "is not done")
+    environment = limited(made(base=[Copy(str(tmp_path / "motd"), "/etc/motd")]), "base", 60)
+    title = "begin" if call.startswith("begin") else "copy to /etc/motd"
+    with pytest.raises(PhaseFailed, match=f"phase 1 base: {title} was stopped: the phase is not done after 60 s"):
+        desk.build(environment)
+    assert memory_of(desk).containers == {}
+
+
+def test_copies_and_the_base_get_what_is_left_of_the_phases_time(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "motd").write_text("1")
+    given: list[float | None] = []
+    begin, copy = MemoryBackend.begin, MemoryContainer.copy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryBackend, "begin", lambda self, *words: given.append(words[2]) or begin(self, *words))
+        patch.setattr(MemoryContainer, "copy", lambda self, one: given.append(one.seconds) or copy(self, one))
+        clone = Clone("here", "0" * 40, "/opt/repo")
+        actions = [Copy(str(tmp_path / "motd"), "/etc/motd"), clone]
+        checkout = lambda one: given.append(one.seconds) or Copy(str(tmp_path), one.target)  # noqa: E731
+        desk.build(limited(made(base=actions), "base", 60), checkout=checkout)
+    assert len(given) == 4
+    assert all(59 < seconds <= 60 for seconds in given if seconds is not None)
+    assert None not in given
+
+
+def test_a_container_that_cannot_be_made_fails_its_phase_with_its_log(desk: Desk) -> None:
+    desk.build(made(), until="users")
+    (call,) = [f"follow {one.tags[0]}" for one in desk.backend.images("habitat-") if "habitat-docs:2-users" in one.tags]
+    memory_of(desk).failures[call] = PhaseFailed("env build", "x", "buildah from ended with status 125 (why)")
+    with pytest.raises(PhaseFailed, match="phase 3 env: begin: buildah from ended with status 125") as failed:
+        desk.build(made())
+    assert failed.value.details["log"] == str(desk.log("env"))
+    assert failed.value.details["phase"] == "3"
+
+
+def test_a_repository_that_cannot_be_fetched_fails_its_phase_with_its_log(desk: Desk) -> None:
+    def checkout(clone: Clone) -> Copy:
+        return checked_out(clone, str(desk.folder / "cache"), {})
+
+    with pytest.raises(PhaseFailed, match="phase 7 repos: clone /none to /opt/repo: /none cannot be fetched") as failed:
+        desk.build(made(repos=[Clone("/none", "0" * 40, "/opt/repo")]), checkout=checkout)
+    assert failed.value.details["log"] == str(desk.log("repos"))
+
+
+def test_secrets_are_asked_for_when_a_phase_will_run_that_reads_them(desk: Desk) -> None:
+    def environment(**phases: str) -> Environment:
+        secret = [Run(("say", "x"), "read it", secrets=("TOKEN",))]
+        return made(users=[Run(("say", "y"), "it", secrets=("KEY",))], **{"setup": secret, **phases})
+
+    values = {"TOKEN": b"1", "KEY": b"2"}
+    desk.build(environment(), values, until="users")
+    assert desk.asked == [["KEY"]]
+    desk.build(environment(), values)
+    assert desk.asked == [["TOKEN"]]
+    desk.build(environment(final="2"), values)
+    assert desk.asked == []
+    desk.build(environment(), values, rebuild=("users",))
+    assert desk.asked == [["KEY", "TOKEN"]]
+
+
+def test_an_image_that_somebody_uses_hinders_no_build_and_is_kept_under_a_tag_of_its_own(desk: Desk) -> None:
+    first = desk.build(made())
+    assert first.image is not None
+    shell = memory_of(desk).follow("a shell", first.image)
+    second = desk.build(made(), rebuild=("verify",))
+    assert desk.ran == ["verify", "final"]
+    assert second.final_tag == first.final_tag
+    spare = f"habitat-docs:kept-{first.image.id[:12]}"
+    images = {tag: one.id for one in desk.backend.images("habitat-docs:") for tag in one.tags}
+    assert (images[spare], images["habitat-docs:10-final"]) == (first.image.id, second.image and second.image.id)
+    desk.build(made(), rebuild=("final",))
+    desk.build(made())
+    assert desk.ran == []
+    state = {one.image.id: one.state for one in snapshots(desk.backend, {"docs": ""}, None)}
+    assert (state[first.image.id], len(state)) == ("orphan", 11)
+    shell.close()
+    gone, used = let_go(desk.backend, choose(snapshots(desk.backend, {"docs": ""}, None), Wanted(orphans=True)))
+    assert ([one.image.id for one in gone], used) == ([first.image.id], [])
+
+
+def test_an_image_that_somebody_uses_keeps_all_its_names(desk: Desk) -> None:
+    built = desk.build(made())
+    assert built.image is not None
+    before = tags(desk)
+    shell = memory_of(desk).follow("a shell", built.image)
+    gone, used = let_go(desk.backend, choose(snapshots(desk.backend, {"docs": ""}, None), Wanted(everything=True)))
+    assert (len(gone), [one.image.id for one in used]) == (9, [built.image.id])
+    (image,) = desk.backend.images("habitat-docs:")
+    assert len(image.tags) == 3
+    assert set(image.tags) == {tag for tag in before if tag in built.image.tags}
+    shell.close()
+
+
+def test_what_is_in_force_is_kept_before_what_is_newer(desk: Desk) -> None:
+    desk.build(made())
+    desk.build(made(verify="2"))
+    again = desk.build(made())
+    found = snapshots(desk.backend, {"docs": ""}, None)
+    let_go(desk.backend, choose(found, Wanted(keep=1)))
+    assert again.image is not None
+    assert again.image.id in {one.id for one in desk.backend.images("habitat-docs:")}
+    desk.build(made())
+    assert desk.ran == []
 
 
 def test_what_an_image_says_stays_from_phase_to_phase(desk: Desk) -> None:

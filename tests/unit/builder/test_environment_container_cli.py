@@ -1,13 +1,14 @@
 """The exact words docker and podman are called with, as a pretended engine writes them down."""
 
 import io
+import itertools
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from panaversity_builder.environment.backend.cli_container import SLEEP
+from panaversity_builder.environment.backend.cli_container import NO_COMMAND, SLEEP
 from panaversity_builder.environment.backend.naming import working_name
 from panaversity_builder.environment.recipe import BaseImage, Configure, Copy, Run
 from panaversity_fs.core.errors import ConfigInvalid, PhaseFailed
@@ -40,29 +41,68 @@ def test_the_whole_way_of_a_phase(desk: CliLab, tmp_path: Path) -> None:
         ["exec", "--interactive", "--user", "ann", "--workdir", "/tmp", "--env", f"PATH={path}",
          "--env", 'A=x "y" $z', "--env", "B=1", name, "say", "a b"],
         ["exec", "--user", "0:0", name, "mkdir", "-p", "--", "/opt"],
-        ["cp", "--follow-link", str(tmp_path / "note"), f"{name}:/opt/note"],
+        ["cp", str(tmp_path / "note"), f"{name}:/opt/note"],
         ["exec", "--user", "0:0", "--interactive", name, "xargs", "-0", "chown", "-h", "ann", "--"],
         ["kill", name],
-        ["commit", "--change", "ENTRYPOINT []", "--change", "CMD []", name],
-        ["create", "--name", f"{name}-told", "--env", f"PATH={path}", "--env", 'A=x "y" $z', "--label", "label=a=b c",
-         "--workdir", "/opt", "--user", "ann", calls[8][-3], "say", "a b"],
+        ["commit", name],
+        ["create", "--name", f"{name}-told", "--entrypoint", "", "--env", f"PATH={path}", "--env", 'A=x "y" $z',
+         "--label", "label=a=b c", "--workdir", "/opt", "--user", "ann", calls[8][-3], "say", "a b"],
         ["commit", f"{name}-told", f"{desk.prefix}:2"],
         ["rm", "--force", "--volumes", f"{name}-told"],
         ["rm", "--force", "--volumes", name],
     ]  # fmt: skip
     assert image.tags == (f"{desk.prefix}:2",)
+    assert desk.starts(image) == {"Entrypoint": None, "Cmd": ["say", "a b"], "User": "ann"}
+    assert desk.starts(first) == {"Entrypoint": None, "Cmd": list(NO_COMMAND), "User": None}
+
+
+ENTRY, START = ["/entry", "a b"], ["start", "$x"]
+SAMPLED = [("docker", ENTRY, None), ("podman", None, None)]
+ALL = itertools.product(("docker", "podman"), (None, ENTRY), (None, START))
+STARTS = [*SAMPLED, *(pytest.param(*one, marks=pytest.mark.full) for one in ALL if one not in SAMPLED)]
+
+
+@pytest.mark.parametrize(("program", "entrypoint", "command"), STARTS)
+def test_an_image_starts_as_its_parent_unless_it_says_otherwise(
+    program: str, entrypoint: list[str] | None, command: list[str] | None, tmp_path: Path
+) -> None:
+    with lab(program, tmp_path) as desk:
+        assert isinstance(desk, CliLab)
+        parent = desk.backend.begin(desk.name(), desk.base).commit(f"{desk.prefix}:1", {})
+        desk.say(parent, {"Entrypoint": entrypoint, "Cmd": command})
+        same = desk.backend.follow(desk.name(), parent).commit(f"{desk.prefix}:2", {})
+        nothing = None if entrypoint else list(NO_COMMAND)
+        assert desk.starts(same) == {"Entrypoint": entrypoint, "Cmd": command or nothing, "User": None}
+        container = desk.backend.follow(desk.name(), parent)
+        container.configure(Configure(command=("sh", "-l")))
+        other = container.commit(f"{desk.prefix}:3", {})
+        assert desk.starts(other) == {"Entrypoint": entrypoint, "Cmd": ["sh", "-l"], "User": None}
+
+
+@pytest.mark.parametrize("program", ["podman", pytest.param("docker", marks=pytest.mark.full)])
+def test_a_link_and_a_path_that_could_be_a_pattern_are_copied_as_what_they_are(program: str, tmp_path: Path) -> None:
+    source = tmp_path / "a [1]*"
+    source.mkdir()
+    (source / "file").write_text("1")
+    (tmp_path / "link").symlink_to(source / "file")
+    with lab(program, tmp_path / "lab") as desk:
+        container = desk.container()
+        for path, target in ((source, "/opt/folder"), (source / "file", "/opt/one"), (tmp_path / "link", "/opt/two")):
+            container.copy(Copy(str(path), target))
+        assert desk.said(container, "show", "/opt/folder/file", "/opt/one", "/opt/two") == "111"
+        container.close()
 
 
 def test_a_throw_away_container_gets_its_volumes_and_its_own_start(desk: CliLab) -> None:
-    begun = len(desk.calls())
+    first, begun = desk.first(), len(desk.calls())
     run = Run(("fail", "3"), "t", user="1:2", cwd="/x", env={"A": "b"})
-    assert desk.backend.execute(desk.first(), run, [("/here", "/there", True), ("/a", "/b", False)], True) == 3
+    assert desk.backend.execute(first, run, [("/here", "/there", True), ("/a", "/b", False)], True) == 3
     called, removed = desk.calls()[begun:]
     name = called[3]
     assert called == [
         "run", "--rm", "--name", name, "--interactive", "--user", "1:2", "--workdir", "/x", "--env", "A=b",
         "--mount", "type=bind,source=/here,target=/there,readonly", "--mount", "type=bind,source=/a,target=/b",
-        "--entrypoint", "fail", desk.first().id, "3",
+        "--entrypoint", "fail", first.id, "3",
     ]  # fmt: skip
     assert removed == ["rm", "--force", "--volumes", name]
 

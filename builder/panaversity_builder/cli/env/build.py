@@ -59,7 +59,7 @@ def _build(
 
     started = monotonic()
     settings = settings_of(console, config, name)
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env build")
     environment = prepared(settings, backend)
     built = brought_up_to_date(
         console, config, settings, environment, backend, where, rebuild=rebuild, until=until, explain=explain
@@ -92,7 +92,7 @@ def brought_up_to_date(
         environment,
         backend,
         build_options(config, where, rebuild, until),
-        secret_values(settings, environment.secrets, os.environ),
+        lambda names: secret_values(settings, names, os.environ),
         Listeners(lines.ahead, grouped(console, lines.event)),
         checkout(config),
     )
@@ -105,7 +105,7 @@ def _dry_run(console: Console, config: Config, name: str, rebuild: tuple[str, ..
     from panaversity_builder.environment.recipe import ENVIRONMENT
 
     settings = settings_of(console, config, name)
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env build")
     environment = prepared(settings, backend)
     rows = forecast_rows(foresee(environment, backend, build_options(config, where, rebuild, until)))
     body = {"environment": environment.name, "lifecycle": ENVIRONMENT.name, "dry_run": True, "phases": rows}

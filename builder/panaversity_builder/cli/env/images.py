@@ -23,7 +23,7 @@ def list_(console: Console, config: Config) -> int:
     from panaversity_builder.cli.env.opening import backend_of
     from panaversity_builder.console.env_lines import list_body, list_lines
 
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env list")
     known, found = _kept(console, config, backend)
     body = list_body(known, found, backend.name, where.images)
     console.result(list_lines(body), body)
@@ -59,7 +59,7 @@ def prune(
     from panaversity_builder.environment.prune import Wanted, choose, let_go
 
     names = tuple(name_in_images(config.root, name, os.environ) for name in names)
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env prune")
     known, found = _kept(console, config, backend)
     if missing := [name for name in names if name not in {*known, *(one.environment for one in found)}]:
         raise NotFound("env prune", f"environment {missing[0]}", "is not known here", "See panaversity env list")
@@ -101,8 +101,8 @@ def export(console: Console, config: Config, name: str, file: str) -> int:
     from panaversity_builder.cli.env.opening import backend_of, built_image, settings_of
 
     settings = settings_of(console, config, name)
-    backend, _ = backend_of(config)
-    image = built_image(backend, settings.name, "env export")
+    backend, _ = backend_of(config, "env export")
+    image = built_image(console, config, backend, settings.name, "env export")
     backend.export(image, file)
     body = {"environment": settings.name, "file": os.path.abspath(file), "bytes": os.path.getsize(file)}
     console.result([f"env export {settings.name}: {file}"], body)

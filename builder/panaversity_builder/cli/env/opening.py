@@ -32,12 +32,12 @@ def settings_of(console: Console, config: Config, name: str) -> "Settings":
     return settings
 
 
-def backend_of(config: Config) -> "tuple[Backend, Places]":
-    """The program that makes images, ready to work, and its folders. Raises ``ConfigInvalid``."""
+def backend_of(config: Config, operation: str) -> "tuple[Backend, Places]":
+    """The program that makes images, ready to work for this command, and its folders. Raises ``ConfigInvalid``."""
     from panaversity_builder.environment.backend.choose import choose_backend, places
 
     where = places(config.env_storage)
-    return choose_backend(config.env_backend, where), where
+    return choose_backend(config.env_backend, where, operation), where
 
 
 def prepared(settings: "Settings", backend: "Backend") -> "Environment":
@@ -47,14 +47,19 @@ def prepared(settings: "Settings", backend: "Backend") -> "Environment":
     return prepare(settings, backend, os.environ)
 
 
-def built_image(backend: "Backend", name: str, operation: str) -> "Image":
-    """What was built last under this name. Raises ``NotFound`` (exit 2) when nothing was."""
-    from panaversity_builder.environment.kept_images import prefix_of, snapshot_tag
-    from panaversity_builder.environment.recipe import ENVIRONMENT
+def built_image(
+    console: Console, config: Config, backend: "Backend", name: str, operation: str, key: str | None = None
+) -> "Image":
+    """What was built under this key, whoever built what since then; without one what was built last under this name, of
+    which is told when another project did that. Raises ``NotFound`` (exit 2) when there is nothing."""
+    from panaversity_builder.environment.kept_images import PROJECT, KeptImages
 
-    wanted = snapshot_tag(name, ENVIRONMENT.phases[-1])
-    image = next((one for one in backend.images(prefix_of(name)) if wanted in one.tags), None)
+    kept = KeptImages(backend, name)
+    image = kept.last() if key is None else kept.image(key)
     if image is None:
         hint = f"Build it: panaversity env build {name}"
         raise NotFound(operation, f"environment {name}", "is not built", hint, kind="environment", subject_name=name)
+    other = image.labels.get(PROJECT, config.root)
+    if key is None and other != config.root:
+        console.warn(f"environment {name} was last built in {other}, where it may be described in another way")
     return image

@@ -18,7 +18,7 @@ def show_phases(console: Console, config: Config, name: str) -> int:
     from panaversity_builder.environment.recipe import ENVIRONMENT
 
     settings = settings_of(console, config, name)
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env show-phases")
     environment = prepared(settings, backend)
     forecasts = foresee(environment, backend, build_options(config, where))
     rows = phase_rows(forecasts, snapshot_sizes(environment.name, backend), utc_now())

@@ -19,6 +19,7 @@ from panaversity_builder.console import Console
     click.option("--user", metavar="USER", help="Run as this user [the image's]."),
     click.option("--workdir", metavar="FOLDER", help="Run in this folder [the image's]."),
     click.option("--variable", "variables", metavar="NAME", multiple=True, help="Let it see this variable of ours."),
+    click.option("--key", hidden=True, help="Run what was built under this key, whatever was built since then."),
 )
 def run(
     console: Console,
@@ -30,6 +31,7 @@ def run(
     user: str | None,
     workdir: str | None,
     variables: tuple[str, ...],
+    key: str | None,
 ) -> int:
     """Run a program in the environment as it was last built, with our stdin, stdout and stderr.
 
@@ -42,8 +44,8 @@ def run(
     from panaversity_builder.environment.with_variables import with_variables
 
     settings = settings_of(console, config, name)
-    backend, _ = backend_of(config)
-    image = built_image(backend, settings.name, "env run")
+    backend, _ = backend_of(config, "env run")
+    image = built_image(console, config, backend, settings.name, "env run", key)
     folder = os.getcwd()
     shown = [*map(os.path.abspath, mounts), *([folder] if here else [])]
     volumes = [*volumes_of(settings), *((path, path, False) for path in shown)]

@@ -23,28 +23,28 @@ _RUN = (sys.executable, "-m", "panaversity_builder", "env", "run", "--quiet")
 def site_within(console: Console, config: Config, site: Site, name: str, *, building: bool) -> Site:
     """The same site, built in the environment of this name; with ``building`` that is brought up to date first.
 
-    Programs run as the owner of the site's folder, in that folder, with the project shown at its own path. Raises what
-    building the environment raises.
+    Programs run as the owner of the site's folder, in that folder, with the project shown at its own path; in the image
+    of exactly this environment, which the site is known by. Raises what building the environment raises.
     """
-    from panaversity_builder.environment.build import key_documents
+    from panaversity_builder.environment.build import finished, key_documents
 
     settings = settings_of(console, config, name)
-    backend, where = backend_of(config)
+    backend, where = backend_of(config, "env build")
     environment = prepared(settings, backend)
     if building:
         from panaversity_builder.cli.env.build import brought_up_to_date
 
         brought_up_to_date(console, config, settings, environment, backend, where)
-    words = [*_RUN, "--workdir", os.path.abspath(site.folder)]
+    key = key_documents(environment)[-1].key
+    there = building or finished(environment, backend) is not None  # looking ahead, the last one has to do
+    words = [*_RUN, *(["--key", key] if there else []), "--workdir", os.path.abspath(site.folder)]
     owner = os.stat(site.folder) if os.path.isdir(site.folder) else None
     words += ["--user", f"{owner.st_uid}:{owner.st_gid}"] if owner else []
     for path in _shown(config.root, site):
         words += ["--mount", path]
     for variable in sorted(_passed(site)):
         words += ["--variable", variable]
-    return replace(
-        site, within=(*words, os.path.abspath(settings.file), "--"), environment=key_documents(environment)[-1].key
-    )
+    return replace(site, within=(*words, os.path.abspath(settings.file), "--"), environment=key)
 
 
 def _shown(root: str, site: Site) -> list[str]:

@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from panaversity_builder.environment.backend import exec as programs
 from panaversity_builder.environment.backend.buildah_container import BuildahContainer, attached
@@ -20,9 +21,9 @@ from panaversity_builder.environment.backend.port import Image
 from panaversity_builder.environment.backend.scratch import Scratch, sweep_scratch
 from panaversity_builder.environment.backend.secret_files import sweep_secret_folders
 from panaversity_builder.environment.backend.staging import plain_link
-from panaversity_builder.environment.backend.tool import OPERATION, Tool
+from panaversity_builder.environment.backend.tool import OPERATION, Tool, left_of
 from panaversity_builder.environment.recipe import BaseImage, Run
-from panaversity_fs.core.errors import ConfigInvalid, OutputLocked, PanaversityError, PhaseFailed
+from panaversity_fs.core.errors import ConfigInvalid, NoSpace, OutputLocked, PanaversityError
 
 DRIVERS = ("overlay", "vfs")
 _FILL = 'set -e; from=$1; name=$2; shift 2; to=$("$@" mount "$name"); cp -a --one-file-system -- "$from/." "$to/"'
@@ -30,19 +31,22 @@ _FILL = 'set -e; from=$1; name=$2; shift 2; to=$("$@" mount "$name"); cp -a --on
 
 
 class Buildah:
-    """``storage`` is the folder that holds images (None: buildah's own), ``work`` one for what is needed meanwhile."""
+    """``storage`` is the folder that holds images (None: buildah's own), ``work`` one for what is needed meanwhile.
+
+    ``operation`` is the command of ours that uses it, as errors tell it.
+    """
 
     name = "buildah"
 
-    def __init__(self, storage: str | None, work: str) -> None:
-        self._storage, self._work = storage, work
+    def __init__(self, storage: str | None, work: str, operation: str = OPERATION) -> None:
+        self._storage, self._work, self._operation = storage, work, operation
         self._known: Tool | None = None
 
     @property
     def _tool(self) -> Tool:
         """buildah with its storage, opened on first use."""
         if self._known is None:
-            self._known = Tool(self.name, (*programs.APART, *self._words()))
+            self._known = Tool(self.name, (*programs.APART, *self._words()), operation=self._operation)
         return self._known
 
     def _words(self) -> tuple[str, ...]:
@@ -86,25 +90,27 @@ class Buildah:
         ended = self._tool.ask("pull", "--quiet", "--policy", "always", "--", reference)
         found = self._tool.ask("inspect", "--type", "image", "--", reference)
         if found.status != 0:
-            raise _no_base(reference, ended)
+            raise self._no_base(reference, ended)
         return str(json.loads(found.out)["FromImageDigest"]).removeprefix("sha256:")
 
-    def begin(self, name: str, base: BaseImage) -> BuildahContainer:
+    def begin(self, name: str, base: BaseImage, seconds: float | None = None) -> BuildahContainer:
         """See the port."""
         scratch = Scratch(self._work, name)
         try:
-            return self._begin(name, base, scratch)
+            return self._begin(name, base, scratch, left_of(seconds))
         except BaseException:
             self._tool.ask("rm", name)
             scratch.remove()
             raise
 
-    def _begin(self, name: str, base: BaseImage, scratch: Scratch) -> BuildahContainer:
+    def _begin(
+        self, name: str, base: BaseImage, scratch: Scratch, left: Callable[[], float | None]
+    ) -> BuildahContainer:
         if base.kind == "rootfs":
             if not os.path.isdir(base.reference):
-                raise ConfigInvalid(OPERATION, base.reference, "is not there", key="build.base.image")
+                raise ConfigInvalid(self._operation, base.reference, "is not there", key="build.base.image")
             self._tool.call("from", "--name", name, "scratch")
-            self._fill(name, os.path.abspath(base.reference))
+            self._fill(name, os.path.abspath(base.reference), left())
             self._tool.call("config", "--env", f"PATH={DEFAULT_PATH}", name)
             return BuildahContainer(name, self._tool, scratch)
         source = base.reference
@@ -112,17 +118,17 @@ class Buildah:
             kind = "oci" if os.path.isdir(base.reference) else "oci-archive"
             source = f"{kind}:{plain_link(base.reference, scratch.folder)}"
         policy = "--pull-never" if base.kind == "registry" else "--pull"
-        ended = self._tool.ask("from", "--quiet", policy, "--name", name, source)
+        ended = self._tool.ask("from", "--quiet", policy, "--name", name, source, seconds=left())
         if ended.status != 0 and base.kind == "registry":
-            ended = self._tool.ask("from", "--quiet", "--pull", "--name", name, source)
+            ended = self._tool.ask("from", "--quiet", "--pull", "--name", name, source, seconds=left())
         if ended.status != 0:
-            raise _no_base(base.reference, ended)
+            raise self._no_base(base.reference, ended)
         return BuildahContainer(name, self._tool, scratch)
 
-    def _fill(self, name: str, folder: str) -> None:
+    def _fill(self, name: str, folder: str, seconds: float | None) -> None:
         words = self._tool.words[len(programs.APART) :]
-        filling = Tool("cp", (*programs.APART, "sh"))
-        filling.call("-c", _FILL, "sh", folder, name, *words, subject=folder)
+        filling = replace(self._tool, name="cp", words=(*programs.APART, "sh"))
+        filling.call("-c", _FILL, "sh", folder, name, *words, subject=folder, seconds=seconds)
 
     def follow(self, name: str, image: Image) -> BuildahContainer:
         """See the port."""
@@ -150,7 +156,7 @@ class Buildah:
             return
         using = {str(row["imageid"]) for row in rows(self._tool, "containers")}
         if using & {one.id for one in self.images(tag) if tag in one.tags}:
-            raise OutputLocked("env prune", tag, "is used by a container", "Wait until that has ended")
+            raise OutputLocked(self._operation, tag, "is used by a container", "Wait until that has ended")
         raise self._tool.refusal(("rmi",), ended, tag)
 
     def sweep(self, prefix: str) -> int:
@@ -181,23 +187,23 @@ class Buildah:
             self._tool.call("push", "--quiet", image.id, f"oci-archive:{target}:{_reference(image)}", subject=file)
             os.rename(os.path.join(folder, partial), os.path.join(folder, name))
         except OSError as error:
-            raise ConfigInvalid("env export", file, f"cannot be written ({error.strerror})", key="file") from error
+            raise ConfigInvalid(self._operation, file, f"cannot be written ({error.strerror})", key="file") from error
         finally:
             scratch.remove()
             if os.path.lexists(os.path.join(folder, partial)):
                 os.unlink(os.path.join(folder, partial))
+
+    def _no_base(self, reference: str, ended: programs.Ended) -> PanaversityError:
+        refused = self._tool.refusal(("from",), ended, reference)
+        if isinstance(refused, NoSpace):
+            return refused
+        said = " ".join(ended.errors.decode("utf-8", "replace").split()).removeprefix("Error: ")
+        hint = "Name an image that is there, an OCI layout or archive, or the folder of a root file system"
+        problem = f"base image is not found ({said})"
+        return ConfigInvalid(self._operation, reference, problem, hint, key="build.base.image")
 
 
 def _reference(image: Image) -> str:
     """The name an archive gives its image: its most telling tag."""
     finals = [tag for tag in image.tags if ":final-" in tag]
     return LOCAL + (finals or sorted(image.tags) or ["habitat:exported"])[0]
-
-
-def _no_base(reference: str, ended: programs.Ended) -> PanaversityError:
-    refused = Tool("buildah", ()).refusal(("from",), ended, reference)
-    if not isinstance(refused, PhaseFailed):
-        return refused
-    said = " ".join(ended.errors.decode("utf-8", "replace").split()).removeprefix("Error: ")
-    hint = "Name an image that is there, an OCI layout or archive, or the folder of a root file system"
-    return ConfigInvalid(OPERATION, reference, f"base image is not found ({said})", hint, key="build.base.image")

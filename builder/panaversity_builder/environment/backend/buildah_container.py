@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import IO
 
 from panaversity_builder.environment.backend import exec as programs
@@ -30,7 +31,7 @@ class BuildahContainer:
 
     def __init__(self, name: str, tool: Tool, scratch: Scratch) -> None:
         self.name, self._scratch = name, scratch
-        self.tool = Tool(tool.name, tool.words, {"TMPDIR": scratch.folder})
+        self.tool = replace(tool, environ={"TMPDIR": scratch.folder})
         self._open = True
 
     def run(self, run: Run, secrets: Mapping[str, bytes], log: IO[bytes]) -> int:
@@ -51,7 +52,7 @@ class BuildahContainer:
         words = ["copy", "--quiet"]
         if plain.owner is not None:
             words += ["--chown", plain.owner]
-        self.tool.call(*words, self.name, plain.source, plain.target, subject=copy.source)
+        self.tool.call(*words, self.name, plain.source, plain.target, subject=copy.source, seconds=copy.seconds)
 
     def configure(self, configure: Configure) -> None:
         """See the port."""
@@ -64,8 +65,6 @@ class BuildahContainer:
             words += ["--user", configure.user]
         if configure.command is not None:
             words += ["--cmd", shlex.join(configure.command)]
-        for path in configure.volumes:
-            words += ["--volume", whole(path, ",")]
         if words:
             self.tool.call("config", *words, self.name)
 

@@ -38,12 +38,12 @@ def _user_folder() -> str:
     return os.path.join(user_data_dir("panaversity", appauthor=False), "environments")
 
 
-def choose_backend(name: str, where: Places) -> Backend:
-    """The backend of this name, ready to work; ``auto`` takes the first that is there.
+def choose_backend(name: str, where: Places, operation: str) -> Backend:
+    """The backend of this name, ready to work for this command of ours; ``auto`` takes the first that is there.
 
     Raises ``ConfigInvalid`` when there is none, or when it cannot work here.
     """
-    backend = _made(_first() if name == "auto" else name, where)
+    backend = _made(_first() if name == "auto" else name, where, operation)
     backend.require()
     return backend
 
@@ -56,11 +56,11 @@ def _first() -> str:
     raise ConfigInvalid("env", "backend", problem, "Install one of them", key="env_backend")
 
 
-def _made(name: str, where: Places) -> Backend:
+def _made(name: str, where: Places, operation: str) -> Backend:
     if name == "buildah":
         from panaversity_builder.environment.backend.buildah import Buildah
 
-        return Buildah(where.images, where.work)
+        return Buildah(where.images, where.work, operation)
     from panaversity_builder.environment.backend.container_cli import ContainerCli
 
-    return ContainerCli(name, where.work)
+    return ContainerCli(name, where.work, operation)

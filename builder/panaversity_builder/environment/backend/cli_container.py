@@ -14,12 +14,14 @@ from panaversity_builder.environment.backend.port import Image
 from panaversity_builder.environment.backend.scratch import Scratch
 from panaversity_builder.environment.backend.secret_files import PLACE, SecretFolder
 from panaversity_builder.environment.backend.staging import below, staged
-from panaversity_builder.environment.backend.tool import Tool, whole
+from panaversity_builder.environment.backend.tool import Tool, left_of, whole
 from panaversity_builder.environment.recipe import Configure, Copy, Run
 from panaversity_fs.core.errors import TimedOut
 
 ROOT = "0:0"
 SLEEP = "while :; do sleep 3600; done"
+NO_COMMAND = ("/bin/sh",)
+"""What an image starts that has neither entry point nor command: no engine makes a container with nothing to start."""
 
 
 class CliContainer:
@@ -56,7 +58,8 @@ class CliContainer:
 
     def copy(self, copy: Copy) -> None:
         """See the port. ``mkdir``, ``test``, and for an owner ``xargs`` and ``chown``, are the image's."""
-        plain, is_folder = staged(copy, self._scratch.folder), os.path.isdir(copy.source)
+        left, is_folder = left_of(copy.seconds), os.path.isdir(copy.source)
+        plain = staged(copy, self._scratch.folder, links=False)
         inside = ("exec", "--user", ROOT)
         owned = below(copy.source, plain.target)
         if not is_folder or self._tool.ask(*inside, self.name, "test", "-d", plain.target).status != 0:
@@ -64,10 +67,11 @@ class CliContainer:
         folder = plain.target if is_folder else posixpath.dirname(plain.target)
         self._tool.call(*inside, self.name, "mkdir", "-p", "--", folder, subject=copy.target)
         source = f"{plain.source}/." if is_folder else plain.source
-        self._tool.call("cp", "--follow-link", source, f"{self.name}:{plain.target}", subject=copy.source)
+        self._tool.call("cp", source, f"{self.name}:{plain.target}", subject=copy.source, seconds=left())
         if plain.owner is not None:
             words = (*inside, "--interactive", self.name, "xargs", "-0", "chown", "-h", plain.owner, "--")
-            self._tool.call(*words, stdin="\0".join(owned).encode("utf-8", "surrogateescape"), subject=copy.target)
+            names = "\0".join(owned).encode("utf-8", "surrogateescape")
+            self._tool.call(*words, stdin=names, subject=copy.target, seconds=left())
 
     def configure(self, configure: Configure) -> None:
         """See the port."""
@@ -76,13 +80,15 @@ class CliContainer:
     def commit(self, tag: str, labels: Mapping[str, str]) -> Image:
         """See the port: the files, then what the image says, then the tag."""
         self._tool.call("kill", self.name)
-        changes = [f"{word} {json.dumps(self._config.get(name) or [])}" for word, name in _STARTS]
-        words = [word for change in changes for word in ("--change", change)]
-        files = self._tool.call("commit", *words, self.name, subject=tag).decode().split()[-1]
+        files = self._tool.call("commit", self.name, subject=tag).decode().split()[-1]
+        entrypoint = self._config.get("Entrypoint") or []
+        command = self._given.command or self._config.get("Cmd") or ()
         told = f"{self.name}-told"
         try:
-            self._tool.call("create", "--name", told, *self._told(labels), files, *(self._given.command or ()))
-            number = self._tool.call("commit", told, tag, subject=tag).decode().split()[-1]
+            words = ("create", "--name", told, "--entrypoint", "", *self._told(labels), files)
+            self._tool.call(*words, *(command or NO_COMMAND))
+            starts = _starts(entrypoint, command)
+            number = self._tool.call("commit", *starts, told, tag, subject=tag).decode().split()[-1]
         finally:
             self._tool.ask("rm", "--force", "--volumes", told)
         self.close()
@@ -94,8 +100,6 @@ class CliContainer:
             words += ["--workdir", self._given.workdir]
         if self._given.user is not None:
             words += ["--user", self._given.user]
-        for path in self._given.volumes:
-            words += ["--volume", path]
         return words
 
     def close(self) -> None:
@@ -107,8 +111,16 @@ class CliContainer:
         self._scratch.remove()
 
 
-_STARTS = (("ENTRYPOINT", "Entrypoint"), ("CMD", "Cmd"))
-"""What our sleeping shell replaced, to be said again as the parent had it: as JSON, which no engine takes apart."""
+def _starts(entrypoint: Sequence[str], command: Sequence[str]) -> list[str]:
+    """The options of ``commit`` that say the parent's entry point again, which our sleeping shell replaced.
+
+    As JSON, which no engine takes apart; with the command behind it, which an entry point takes away. Neither can be
+    emptied so: docker then takes what the container has, which therefore began without an entry point.
+    """
+    if not entrypoint:
+        return []
+    words = ["--change", f"ENTRYPOINT {json.dumps(list(entrypoint))}"]
+    return [*words, "--change", f"CMD {json.dumps(list(command))}"] if command else words
 
 
 def execution_words(

@@ -2,12 +2,13 @@
 
 A working container runs a shell that sleeps; programs are executed in it. Its image is made in two steps, so that no
 value has to be written in a Dockerfile's language: the files first, then what the image says of itself as options of a
-container that is never started. Knows their words; does not know phases, keys or configuration.
+container that is never started; but for an entry point, since no option takes one of several words. Knows their words;
+does not know phases, keys or configuration.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from panaversity_builder.environment.backend import exec as programs
@@ -18,7 +19,7 @@ from panaversity_builder.environment.backend.naming import LOCAL, is_abandoned, 
 from panaversity_builder.environment.backend.port import Image
 from panaversity_builder.environment.backend.scratch import Scratch, sweep_scratch
 from panaversity_builder.environment.backend.secret_files import sweep_secret_folders
-from panaversity_builder.environment.backend.tool import OPERATION, Tool
+from panaversity_builder.environment.backend.tool import OPERATION, Tool, left_of
 from panaversity_builder.environment.recipe import BaseImage, Configure, Run
 from panaversity_fs.core.errors import ConfigInvalid, OutputLocked, PanaversityError, PhaseFailed
 
@@ -26,11 +27,14 @@ _TAR = ("--numeric-owner", "--xattrs", "--one-file-system", "--create")
 
 
 class ContainerCli:
-    """``name`` is the program, ``work`` a folder for what is needed meanwhile."""
+    """``name`` is the program, ``work`` a folder for what is needed meanwhile.
 
-    def __init__(self, name: str, work: str) -> None:
-        self.name, self._work = name, work
-        self._tool = Tool(name, (name,))
+    ``operation`` is the command of ours that uses it, as errors tell it.
+    """
+
+    def __init__(self, name: str, work: str, operation: str = OPERATION) -> None:
+        self.name, self._work, self._operation = name, work, operation
+        self._tool = Tool(name, (name,), operation=operation)
 
     def require(self) -> None:
         """See the port: there is a program, and an engine that answers it."""
@@ -55,34 +59,34 @@ class ContainerCli:
         named = [str(one).rpartition("@")[2] for one in found.get("RepoDigests") or ()]
         return (named or [str(found["Id"])])[0].removeprefix("sha256:")
 
-    def begin(self, name: str, base: BaseImage) -> CliContainer:
+    def begin(self, name: str, base: BaseImage, seconds: float | None = None) -> CliContainer:
         """See the port."""
         scratch = Scratch(self._work, name)
         try:
             first = Configure(env={"PATH": DEFAULT_PATH}) if base.kind == "rootfs" else Configure()
-            return self._container(name, self._base(base, scratch), scratch, first)
+            return self._container(name, self._base(base, scratch, left_of(seconds)), scratch, first)
         except BaseException:
             scratch.remove()
             raise
 
-    def _base(self, base: BaseImage, scratch: Scratch) -> str:
+    def _base(self, base: BaseImage, scratch: Scratch, left: Callable[[], float | None]) -> str:
         """The id or the name of the base image."""
         if base.kind == "registry":
             if self._inspected(base.reference) is None:
-                pulled = self._tool.ask("pull", "--quiet", base.reference)
+                pulled = self._tool.ask("pull", "--quiet", base.reference, seconds=left())
                 if pulled.status != 0:
                     raise self._no_base(base.reference, pulled)
             return base.reference
         if not os.path.exists(base.reference):
-            raise ConfigInvalid(OPERATION, base.reference, "is not there", key="build.base.image")
+            raise ConfigInvalid(self._operation, base.reference, "is not there", key="build.base.image")
         archive = os.path.join(scratch.folder, "base.tar")
         if os.path.isdir(base.reference):
-            Tool("tar", ("tar",)).call(*_TAR, "--file", archive, "--directory", base.reference, ".")
+            tar = Tool("tar", ("tar",), operation=self._operation)
+            tar.call(*_TAR, "--file", archive, "--directory", base.reference, ".", seconds=left())
         else:
             os.symlink(os.path.abspath(base.reference), archive)
-        if base.kind == "rootfs":
-            return self._tool.call("import", archive, subject=base.reference).decode().split()[-1]
-        return self._tool.call("load", "--input", archive, subject=base.reference).decode().split()[-1]
+        words = ("import", archive) if base.kind == "rootfs" else ("load", "--input", archive)
+        return self._tool.call(*words, subject=base.reference, seconds=left()).decode().split()[-1]
 
     def follow(self, name: str, image: Image) -> CliContainer:
         """See the port."""
@@ -96,7 +100,7 @@ class ContainerCli:
     def _container(self, name: str, image: str, scratch: Scratch, first: Configure) -> CliContainer:
         found = self._inspected(image)
         if found is None:
-            raise PhaseFailed(OPERATION, image, "there is no such image")
+            raise PhaseFailed(self._operation, image, "there is no such image")
         container = CliContainer(name, self._tool, scratch, str(found["Id"]), found.get("Config") or {}, first)
         try:
             container.start()
@@ -128,7 +132,7 @@ class ContainerCli:
         if ended.status == 0:
             return
         if self._tool.ask("ps", "--all", "--quiet", "--filter", f"ancestor={tag}").out.strip():
-            raise OutputLocked("env prune", tag, "is used by a container", "Wait until that has ended")
+            raise OutputLocked(self._operation, tag, "is used by a container", "Wait until that has ended")
         raise self._tool.refusal(("rmi",), ended, tag)
 
     def sweep(self, prefix: str) -> int:
@@ -160,7 +164,7 @@ class ContainerCli:
             self._tool.call("save", *kind, "--output", partial, *_finals(image), subject=file)
             os.rename(partial, file)
         except OSError as error:
-            raise ConfigInvalid("env export", file, f"cannot be written ({error.strerror})", key="file") from error
+            raise ConfigInvalid(self._operation, file, f"cannot be written ({error.strerror})", key="file") from error
         finally:
             if os.path.lexists(partial):
                 os.unlink(partial)
@@ -168,7 +172,8 @@ class ContainerCli:
     def _no_base(self, reference: str, ended: programs.Ended) -> PanaversityError:
         said = " ".join(ended.errors.decode("utf-8", "replace").split())
         hint = "Name an image that is there, an OCI layout or archive, or the folder of a root file system"
-        return ConfigInvalid(OPERATION, reference, f"base image is not found ({said})", hint, key="build.base.image")
+        problem = f"base image is not found ({said})"
+        return ConfigInvalid(self._operation, reference, problem, hint, key="build.base.image")
 
 
 def _image(found: dict[str, Any], prefix: str) -> Image:

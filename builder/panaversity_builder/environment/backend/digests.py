@@ -3,10 +3,12 @@
 Reads files; does not know who asks, and runs no program. A digest comes from bytes that were read, or there is none.
 """
 
+import errno
 import hashlib
 import json
 import os
 import stat
+import sys
 import tarfile
 from collections.abc import Iterator
 from typing import Any
@@ -14,13 +16,15 @@ from typing import Any
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import ConfigInvalid
 
-PIECE = 1 << 20
+_ATTRIBUTES = ("security.capability", "system.posix_acl_", "user.")
+"""Others belong to this machine, not to what lies there: its policies, its overlays."""
 MOST_INDEX_BYTES = 4 << 20
 """An ``index.json`` is small; more than this is not one."""
 
 
 def rootfs_digest(folder: str) -> Digest:
-    """The digest of every name in a root file system with its kind, mode, owner and contents; links as they stand.
+    """The digest of every name in a root file system with its kind, mode, owner, contents and those extended attributes
+    that are copied with it (capabilities, access lists, the user's own); links as they stand.
 
     Other file systems mounted below it are left out. Raises ``ConfigInvalid`` when it cannot be read.
     """
@@ -31,6 +35,9 @@ def rootfs_digest(folder: str) -> Digest:
         for name, path, status in _walk(folder):
             what = f"{stat.S_IFMT(status.st_mode):o} {stat.S_IMODE(status.st_mode):o} {status.st_uid}:{status.st_gid}"
             whole.update(b"%s\0%s %s\n" % (os.fsencode(name), what.encode(), _contents(path, status)))
+            for attribute, value in _attributes(path):
+                told = os.fsencode(name), os.fsencode(attribute), hashlib.sha256(value).hexdigest().encode()
+                whole.update(b"%s\0%s\0%s\n" % told)
     except OSError as error:
         raise _refused(folder, f"cannot be read ({error})", "Make it readable, or run as root") from error
     return Digest(whole.hexdigest())
@@ -62,6 +69,21 @@ def _contents(path: str, status: os.stat_result) -> bytes:
     if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode):
         return str(status.st_rdev).encode()
     return b""
+
+
+def _attributes(path: str) -> Iterator[tuple[str, bytes]]:
+    """The extended attributes that count, by name; none where the system or the file system has none."""
+    if sys.platform != "linux":
+        return
+    try:
+        names = sorted(os.listxattr(path, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.EPERM):
+            return
+        raise
+    for name in names:
+        if name.startswith(_ATTRIBUTES):
+            yield name, os.getxattr(path, name, follow_symlinks=False)
 
 
 def oci_digest(path: str) -> Digest:

@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Ended:
 
 
 class Overtime(Exception):
-    """The time allowed is over; the program has been ended."""
+    """The time allowed is over, or nobody waits any more; the program has been ended."""
 
 
 def call(
@@ -43,10 +44,11 @@ def call(
     stdin: bytes = b"",
     environ: Mapping[str, str] | None = None,
     seconds: float | None = None,
+    stop: threading.Event | None = None,
 ) -> Ended:
     """Run a program that answers on stdout. Raises ``OSError`` when it cannot be started, ``Overtime``."""
     out, errors = bytearray(), bytearray()
-    status = stream(command, out.extend, errors.extend, stdin=stdin, environ=environ, seconds=seconds)
+    status = stream(command, out.extend, errors.extend, stdin=stdin, environ=environ, seconds=seconds, stop=stop)
     return Ended(status, bytes(out), bytes(errors))
 
 
@@ -58,12 +60,13 @@ def stream(
     stdin: bytes | None = b"",
     environ: Mapping[str, str] | None = None,
     seconds: float | None = None,
+    stop: threading.Event | None = None,
 ) -> int:
     """Run a program and hand on what it writes, as it comes; answers its exit status (128 + n for a signal).
 
     Without ``errors`` both of its streams go to ``out``, in the order it wrote them. ``stdin`` None is our own.
     Whatever happens here, the program's process group is gone afterwards. Raises ``OSError`` when it cannot be started,
-    ``Overtime`` after ``seconds``, and what a sink raises.
+    ``Overtime`` after ``seconds`` and soon after ``stop`` is set (by another thread), and what a sink raises.
     """
     process = subprocess.Popen(  # noqa: S603 — a list of arguments, no shell
         list(command),
@@ -75,7 +78,7 @@ def stream(
     )
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
-        _pump(process, out, errors or out, stdin or b"", deadline)
+        _pump(process, out, errors or out, stdin or b"", deadline, stop or threading.Event())
         return _status(process.wait(_left(deadline)))
     except subprocess.TimeoutExpired:
         raise Overtime from None
@@ -133,7 +136,14 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _pump(process: "subprocess.Popen[bytes]", out: Sink, errors: Sink, stdin: bytes, deadline: float | None) -> None:
+def _pump(
+    process: "subprocess.Popen[bytes]",
+    out: Sink,
+    errors: Sink,
+    stdin: bytes,
+    deadline: float | None,
+    stop: threading.Event,
+) -> None:
     """Carry bytes until the program's streams end, or it has ended and left them to somebody else."""
     left = memoryview(stdin)
     with selectors.DefaultSelector() as selector:
@@ -146,11 +156,11 @@ def _pump(process: "subprocess.Popen[bytes]", out: Sink, errors: Sink, stdin: by
             selector.register(process.stdin, selectors.EVENT_WRITE)
         while any(key.data for key in selector.get_map().values()):
             left_seconds = _left(deadline)
-            if left_seconds == 0:
+            if left_seconds == 0 or stop.is_set():
                 raise Overtime
             ready = selector.select(_LOOK_SECONDS if left_seconds is None else min(left_seconds, _LOOK_SECONDS))
-            if not ready and process.poll() is not None:
-                return
+            if not ready and process.poll() is not None and not (ready := selector.select(0)):
+                return  # nothing came between that look and its end
             for key, _ in ready:
                 if key.data:
                     _read(selector, key.fileobj, key.data)  # type: ignore[arg-type]

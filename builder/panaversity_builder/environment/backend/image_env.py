@@ -25,5 +25,4 @@ def merged(before: Configure, after: Configure) -> Configure:
         before.workdir if after.workdir is None else after.workdir,
         before.user if after.user is None else after.user,
         before.command if after.command is None else after.command,
-        tuple(dict.fromkeys((*before.volumes, *after.volumes))),
     )

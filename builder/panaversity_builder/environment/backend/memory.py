@@ -86,8 +86,8 @@ class MemoryBackend:
             return oci_digest(reference)
         raise _no_base(reference)
 
-    def begin(self, name: str, base: BaseImage) -> "MemoryContainer":
-        """See the port."""
+    def begin(self, name: str, base: BaseImage, seconds: float | None = None) -> "MemoryContainer":  # noqa: ARG002
+        """See the port; it takes no time."""
         self.told(f"begin {base.kind}")
         files = self.bases.get(base.reference)
         if files is None and base.kind == "rootfs" and os.path.isdir(base.reference):

@@ -1,31 +1,73 @@
 """Names of working containers and of the folders beside them: who works there can be read from the name.
 
+An engine or a folder may be shared by processes that do not see one another (two jobs in containers, two machines). A
+name therefore says on which machine it was chosen, since which start of that, and among whose numbers of processes;
+what cannot be judged from here is left alone.
+
 Knows processes of this machine; does not know any program that makes containers.
 """
 
+import functools
 import os
 import re
 import secrets
 
+from panaversity_fs.core.digest import digest_of
+
 LOCAL = "localhost/"
 """What buildah and podman put in front of a name that has no registry."""
-_OWNER = re.compile(r"\.(\d+)\.(\d+)\.[0-9a-f]+$")
+NOBODY = "0" * 6
+"""In the place of what a system does not tell."""
+_OWNER = re.compile(r"\.([0-9a-f]{6})-([0-9a-f]{6})-([0-9a-f]{6})\.(\d+)\.(\d+)\.[0-9a-f]+(?:-told)?$")
 
 
 def working_name(prefix: str) -> str:
-    """A new name that begins so and ends in this process, the moment it was started, and chance."""
+    """A new name that begins so and ends in where we are, this process, the moment it was started, and chance."""
     pid = os.getpid()
-    return f"{prefix}.{pid}.{_started(pid) or 0}.{secrets.token_hex(4)}"
+    return f"{prefix}.{'-'.join(here())}.{pid}.{_started(pid) or 0}.{secrets.token_hex(4)}"
 
 
 def is_abandoned(name: str) -> bool:
-    """True when the process that chose this name is gone. A name nobody of us chose is nobody's to remove."""
+    """True when the process that chose this name is gone. A name nobody of us chose is nobody's to remove.
+
+    What a process chose that counts its numbers apart from us (another container, another machine) is left alone; but
+    for this machine's before it was started last.
+    """
     found = _OWNER.search(name)
     if found is None:
         return False
-    pid, started = int(found[1]), int(found[2])
+    machine, start, numbers = here()
+    if found[2] != start:
+        return found[1] == machine != NOBODY
+    if found[3] != numbers:
+        return False
+    pid, started = int(found[4]), int(found[5])
     now = _started(pid)
     return now is None or (started != 0 and now != started)
+
+
+@functools.cache
+def here() -> tuple[str, str, str]:
+    """This machine, its last start, and the space our process's number is of, six digits each."""
+    machine = _told("/etc/machine-id")
+    start = _told("/proc/sys/kernel/random/boot_id")
+    try:
+        numbers = _short(os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        numbers = NOBODY
+    return machine, start, numbers
+
+
+def _told(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return _short(file.read().strip())
+    except OSError:
+        return NOBODY
+
+
+def _short(text: str) -> str:
+    return digest_of(text.encode())[:6] if text else NOBODY
 
 
 def _started(pid: int) -> int | None:

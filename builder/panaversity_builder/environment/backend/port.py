@@ -43,7 +43,8 @@ class Container(Protocol):
         """
 
     def copy(self, copy: Copy) -> None:
-        """Put files into it. Symbolic links of a folder stay links; owners are looked up in the container."""
+        """Put files into it. Symbolic links of a folder stay links; owners are looked up in the container. Raises
+        ``TimedOut`` when ``copy.seconds`` are over."""
 
     def configure(self, configure: Configure) -> None:
         """Set what the image will say of itself; what is not named stays as the parent has it."""
@@ -66,8 +67,9 @@ class Backend(Protocol):
     def resolve(self, kind: str, reference: str) -> str:
         """The digest of a base image: what ``BaseImage.digest`` holds. Raises ``ConfigInvalid`` when there is none."""
 
-    def begin(self, name: str, base: BaseImage) -> Container:
-        """A working container called ``name`` from a base image. Raises ``ConfigInvalid`` where it is not found."""
+    def begin(self, name: str, base: BaseImage, seconds: float | None = None) -> Container:
+        """A working container called ``name`` from a base image. Raises ``ConfigInvalid`` where it is not found, and
+        ``TimedOut`` when fetching or filling it takes longer than ``seconds``."""
 
     def follow(self, name: str, image: Image) -> Container:
         """A working container called ``name`` from an image made before."""

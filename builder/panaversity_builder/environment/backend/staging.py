@@ -16,16 +16,20 @@ from panaversity_builder.environment.recipe import Copy
 _PATTERN = frozenset("*?[]\\")
 
 
-def staged(copy: Copy, scratch: str) -> Copy:
+def staged(copy: Copy, scratch: str, *, links: bool = True) -> Copy:
     """The same copy with a source that is taken as it stands, and the full path of a file as its target.
 
-    Files that get another mode are copied to ``scratch`` first: the mode is None afterwards. Raises ``OSError``.
+    Files that get another mode are copied to ``scratch`` first: the mode is None afterwards. Without ``links`` the
+    source is no link itself, for a program that follows none. Raises ``OSError``.
     """
     is_folder = os.path.isdir(copy.source)
     target = copy.target
     if not is_folder and target.endswith("/"):
         target = posixpath.join(target, os.path.basename(copy.source))
-    source = _plain(copy.source, scratch) if copy.mode is None else _with_mode(copy.source, copy.mode, scratch)
+    if copy.mode is not None:
+        source = _with_mode(copy.source, copy.mode, scratch)
+    else:
+        source = _plain(copy.source, scratch) if links else _real(copy.source, scratch)
     return replace(copy, source=source, target=target, mode=None)
 
 
@@ -58,6 +62,19 @@ def _with_mode(source: str, mode: int, scratch: str) -> str:
 def _plain(path: str, scratch: str) -> str:
     """The path, or a link to it where somebody could read it as a pattern."""
     return plain_link(path, scratch) if _PATTERN & set(path) else path
+
+
+def _real(path: str, scratch: str) -> str:
+    """The path without links in it; a copy where somebody could read that as a pattern."""
+    real = os.path.realpath(path)
+    if not _PATTERN & set(real):
+        return real
+    place = os.path.join(tempfile.mkdtemp(dir=scratch), "plain")
+    if os.path.isdir(real):
+        shutil.copytree(real, place, symlinks=True)
+    elif os.path.lexists(real):
+        shutil.copy2(real, place)
+    return place
 
 
 def plain_link(path: str, scratch: str) -> str:

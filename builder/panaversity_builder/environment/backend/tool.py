@@ -5,7 +5,8 @@ Knows how a refusal is told; does not know any program's words.
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
@@ -26,23 +27,30 @@ class Filter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One program: its name, the words every call begins with, the environment it gets on top of ours."""
+    """One program: its name, the words every call begins with, the environment it gets on top of ours.
+
+    ``operation`` is the command of ours it works for, as errors tell it.
+    """
 
     name: str
     words: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
+    operation: str = OPERATION
 
-    def call(self, *words: str, stdin: bytes = b"", subject: str = "") -> bytes:
-        """What it answers. Raises ``NoSpace`` or ``PhaseFailed`` with its own last words when it refuses."""
-        ended = self.ask(*words, stdin=stdin)
+    def call(self, *words: str, stdin: bytes = b"", subject: str = "", seconds: float | None = None) -> bytes:
+        """What it answers. Raises ``TimedOut``, and with its own last words when it refuses what ``refusal`` says."""
+        ended = self.ask(*words, stdin=stdin, seconds=seconds)
         if ended.status != 0:
             raise self.refusal(words, ended, subject)
         return ended.out
 
-    def ask(self, *words: str, stdin: bytes = b"") -> programs.Ended:
-        """The same, and its refusal is an answer too. Raises ``ConfigInvalid`` when it cannot be started."""
+    def ask(self, *words: str, stdin: bytes = b"", seconds: float | None = None) -> programs.Ended:
+        """The same, and its refusal is an answer. Raises ``ConfigInvalid`` when it cannot be started, ``TimedOut``."""
+        environ = {**os.environ, **self.environ}
         try:
-            return programs.call([*self.words, *words], stdin=stdin, environ={**os.environ, **self.environ})
+            return programs.call([*self.words, *words], stdin=stdin, environ=environ, seconds=seconds)
+        except programs.Overtime:
+            raise self._late(seconds) from None
         except OSError as error:
             raise self.missing(error) from error
 
@@ -69,8 +77,7 @@ class Tool:
             environ = {**os.environ, **self.environ}
             status = programs.stream([*self.words, *words], hear, stdin=stdin, environ=environ, seconds=seconds)
         except programs.Overtime:
-            problem = f"is not done after {seconds:g} s and was stopped"
-            raise TimedOut(OPERATION, self.name, problem, "Give it more time", seconds=seconds) from None
+            raise self._late(seconds) from None
         except OSError as error:
             raise self.missing(error) from error
         finally:
@@ -78,21 +85,37 @@ class Tool:
             log.flush()
         return status
 
+    def _late(self, seconds: float | None) -> TimedOut:
+        problem = f"is not done after {seconds or 0:g} s and was stopped"
+        return TimedOut(self.operation, self.name, problem, "Give it more time", seconds=seconds)
+
     def refusal(self, words: Sequence[str], ended: programs.Ended, subject: str) -> PanaversityError:
-        """The error for a command that ended with another status than 0."""
+        """The error for a command that ended with another status than 0: ``NoSpace``, while an image is made
+        ``PhaseFailed``, else ``ConfigInvalid``."""
         said = (ended.errors or ended.out).decode("utf-8", "replace").strip()
         last = " ".join(said.splitlines()[-1:]).removeprefix("Error: ") or "it said nothing"
         subject = subject or self.name
         if _FULL in (ended.errors + ended.out).lower():
-            return NoSpace(OPERATION, subject, f"the disk is full ({last})", "Free some with `panaversity env prune`")
+            return NoSpace(
+                self.operation, subject, f"the disk is full ({last})", "Free some with `panaversity env prune`"
+            )
         verb = next((word for word in words if not word.startswith("-")), "")
         problem = f"{self.name} {verb} ended with status {ended.status} ({last})"
-        return PhaseFailed(OPERATION, subject, problem, status=ended.status)
+        if self.operation == OPERATION:
+            return PhaseFailed(self.operation, subject, problem, status=ended.status)
+        hint = f"See whether {self.name} works by itself"
+        return ConfigInvalid(self.operation, subject, problem, hint, key="env_backend", status=ended.status)
 
     def missing(self, error: OSError) -> ConfigInvalid:
         """The error for a program that cannot be started."""
         hint = f"Install {self.name}, or choose another program with PANAVERSITY_ENV_BACKEND"
         return ConfigInvalid("env", self.name, f"cannot be started ({error.strerror})", hint, key="env_backend")
+
+
+def left_of(seconds: float | None) -> Callable[[], float | None]:
+    """How much of these seconds is left, whenever it is asked; None is no limit."""
+    end = None if seconds is None else time.monotonic() + seconds
+    return lambda: None if end is None else max(0.0, end - time.monotonic())
 
 
 def whole(path: str, sign: str) -> str:

@@ -6,7 +6,7 @@ Each phase knows what it does and, in the same function, what that depends on. K
 from collections.abc import Mapping
 
 from panaversity_builder.environment.facts import Facts
-from panaversity_builder.environment.recipe import ENVIRONMENT, Environment, PhaseRecipe, Run
+from panaversity_builder.environment.recipe import ENVIRONMENT, Environment, PhaseRecipe
 from panaversity_builder.environment.recipes.accounts import users_part
 from panaversity_builder.environment.recipes.contents import files_part, repos_part, setup_part, tools_part
 from panaversity_builder.environment.recipes.image import env_part, final_part, habitat_part
@@ -20,9 +20,7 @@ def environment_of(name: str, build: Build, inherited: Mapping[str, Around], fac
     """The environment, ready to be built."""
     own = _own(build, inherited, facts)
     recipes = tuple(_recipe(phase, build, own[phase.name]) for phase in ENVIRONMENT.phases)
-    runs = (action for recipe in recipes for action in recipe.actions if isinstance(action, Run))
-    secrets = sorted({secret for run in runs for secret in run.secrets})
-    return Environment(name, facts.base, recipes, tuple(secrets))
+    return Environment(name, facts.base, recipes)
 
 
 def _own(build: Build, inherited: Mapping[str, Around], facts: Facts) -> Mapping[str, Part]:
@@ -34,7 +32,7 @@ def _own(build: Build, inherited: Mapping[str, Around], facts: Facts) -> Mapping
         "habitat": habitat_part(build.habitat),
         "files": files_part(build.files.copies, facts.copies),
         "setup": setup_part(build.setup, facts.scripts),
-        "repos": repos_part(build.repos, facts.repos, build.time_limits.of("repos")),
+        "repos": repos_part(build.repos, facts.repos),
         "tools": tools_part(build.tools),
         "verify": commands("check", build.verify),
         "final": final_part(build.final),

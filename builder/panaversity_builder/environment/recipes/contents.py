@@ -59,7 +59,7 @@ def _copy(identity: str, target: str, copy: FileCopy, source: Source) -> Part:
         f"copy owner {identity}": copy.owner,
         f"copy mode {identity}": None if copy.mode is None else f"{copy.mode:04o}",
     }
-    return Part((Copy(source.path, target, copy.owner, copy.mode),), given(inputs))
+    return Part((Copy(source.path, target, copy.owner, copy.mode, source.digest),), given(inputs))
 
 
 def setup_part(setup: Setup, scripts: Sequence[bytes]) -> Part:
@@ -96,23 +96,23 @@ def _npm(name: str, packages: Sequence[NpmPackage], options: tuple[str, ...]) ->
     return Part((run,), {name: told_all(names)})
 
 
-def repos_part(repos: Sequence[Repository], resolved: Sequence[Resolved], seconds: float | None) -> Part:
+def repos_part(repos: Sequence[Repository], resolved: Sequence[Resolved]) -> Part:
     """Repositories in order, each as of the commit its branch means now."""
     if not repos:
         return Part()
     pairs = zip(repos, resolved, strict=True)
     order = Part((), {"repositories": told_all([repo.path for repo in repos])})
-    return joined([order, *(_repository(repo, found, seconds) for repo, found in pairs)])
+    return joined([order, *(_repository(repo, found) for repo, found in pairs)])
 
 
-def _repository(repo: Repository, found: Resolved, seconds: float | None) -> Part:
+def _repository(repo: Repository, found: Resolved) -> Part:
     inputs = {
         f"repository commit {repo.path}": found.commit,
         f"repository ref {repo.path}": found.ref and told(found.ref),
         f"repository url {repo.path}": told(repo.url),
         f"repository owner {repo.path}": repo.owner,
     }
-    clone = Clone(found.url, found.commit, repo.path, found.ref, repo.owner, seconds)
+    clone = Clone(found.url, found.commit, repo.path, found.ref, repo.owner)
     return Part((clone,), given(inputs))
 
 

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 MOST_CHARACTERS = 1 << 16
 """How long a text may become: names that name names must not fill the memory."""
 
+MOST_DEEP = 50
+"""How many names of ``build.env`` may name one another in a row."""
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(
     r"\$(?:(?P<dollar>\$)|(?P<bare>[A-Za-z_][A-Za-z0-9_]*)"
@@ -93,6 +96,8 @@ class Variables:
         if name not in self._known:
             if name in self._open:
                 raise ValueError(f"names itself by way of {' and '.join(self._open[self._open.index(name) + 1 :])}")
+            if len(self._open) >= MOST_DEEP:
+                raise ValueError(f"needs a chain of more than {MOST_DEEP} variables")
             self._open.append(name)
             try:
                 self._known[name] = self._made(name)

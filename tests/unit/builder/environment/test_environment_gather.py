@@ -2,10 +2,13 @@
 
 import os
 import socket
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from panaversity_builder.environment import gather
 from panaversity_builder.environment.gather import gathered
 from panaversity_builder.environment.recipe import BaseImage, Copy, Run
 from panaversity_builder.environment.secrets import secret_values
@@ -159,7 +162,7 @@ build:
 
 def test_secrets_are_named_in_recipes_and_found_only_when_asked_for(project: Project, here: Path) -> None:
     environment = project.prepared(SECRETS)
-    assert environment.secrets == ("PLAIN", "kept", "named")
+    assert set().union(*(recipe.secrets for recipe in environment.recipes)) == {"PLAIN", "kept", "named"}
     settings = project.load()
     (here / "kept").write_bytes(b"k\xff\n")
     found = secret_values(settings, ["PLAIN", "named", "kept"], {"PLAIN": "p", "OTHER": "o"})
@@ -196,3 +199,24 @@ def test_a_script_is_handed_over_as_it_is_with_its_arguments(project: Project, h
     assert isinstance(run, Run)
     assert run.stdin == b"#!/bin/sh\nexit 3\xff"
     assert run.argv[3:] == ("panaversity", "; id", "$(id)")
+
+
+def test_a_ctrl_c_waits_for_no_repository(project: Project, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, began = here / "ssh", here / "began"
+    slow.write_text(f"#!/bin/sh\ntouch {began}\nexec sleep 8\n")
+    slow.chmod(0o755)
+    ask = gather.resolve
+
+    def stopped_by_hand(url: str, branch: str | None, environ: Mapping[str, str], *more: object) -> object:
+        if url.startswith("git@"):
+            return ask(url, branch, environ, *more)  # type: ignore[arg-type]
+        while not began.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gather, "resolve", stopped_by_hand)
+    repos = "[{url: ./a, path: /a}, {url: 'git@example.org:b', path: /b}]"
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        project.prepared(f"{LEAST}  repos: {repos}\n", GIT_SSH=str(slow))
+    assert time.monotonic() - started < 6

@@ -165,9 +165,9 @@ def test_a_server_that_gives_no_single_commits_is_asked_for_the_branch(
 
 
 def test_what_cannot_be_fetched_fails_the_phase_and_leaves_nothing(notes: Path, tmp_path: Path) -> None:
-    with pytest.raises(PhaseFailed, match=r"^environment: /notes: .*/notes cannot be fetched \(") as caught:
+    with pytest.raises(PhaseFailed, match=r"^env build: /notes: .*/notes cannot be fetched \(") as caught:
         checked_out(clone(notes, "0" * 40), str(tmp_path / "cache"), ENVIRON)
-    assert caught.value.details["phase"] == "7"
+    assert "phase" not in caught.value.details, "who runs the phase adds it, with the log"
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -199,6 +199,21 @@ def test_nothing_of_the_repository_or_the_user_runs_here(notes: Path, tmp_path: 
     assert (made / "lines").read_bytes() == b"a\nb\n"
     assert not (tmp_path / "ran").exists()
     assert not list((made / ".git").glob("hooks/*"))
+
+
+def test_no_filter_changes_what_was_committed(notes: Path, tmp_path: Path) -> None:
+    """Neither one of the user's settings (as git-lfs is) nor what the repository's attributes ask for."""
+    (notes / "large").write_bytes(b"a pointer\n$Id$\n")
+    commit = committed(notes, {".gitattributes": "large filter=shout text eol=crlf ident\n"})
+    settings = tmp_path / "gitconfig"
+    ran = tmp_path / "ran"
+    settings.write_text(f'[filter "shout"]\n smudge = touch {ran}; tr a-z A-Z\n clean = cat\n required = true\n')
+    environ = {**ENVIRON, "GIT_CONFIG_GLOBAL": str(settings)}
+    made = Path(checked_out(clone(notes, commit), str(tmp_path / "cache"), environ).source)
+    assert (made / "large").read_bytes() == b"a pointer\n$Id$\n"
+    assert not ran.exists()
+    assert git(made, "status", "--porcelain") == ""
+    assert git(made, "check-attr", "filter", "large") == "large: filter: shout", "its own attributes count again"
 
 
 def test_an_address_is_kept_as_origin(notes: Path, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     (here / "other").write_text("something else\n")
     answers: dict[tuple[str, str | None], tuple[str, str | None]] = {}
 
-    def once(url: str, branch: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    def once(url: str, branch: str | None, environ: Mapping[str, str], *stop: object) -> tuple[str, str | None]:
         if not url.startswith(str(made.folder)):
             return resolve(url, branch, environ)
         if (url, branch) not in answers:

@@ -9,7 +9,11 @@ import pytest
 
 from panaversity_builder.console.texts import error_lines
 from panaversity_builder.environment.gather import prepare
-from panaversity_builder.environment.load import describe, known_environments, lint, load_environment
+from panaversity_builder.environment.load import Settings, known_environments, load_environment
+from panaversity_builder.environment.recipe import Copy
+from panaversity_builder.environment.settings.lint import remarks
+from panaversity_builder.environment.settings.normal_form import described
+from panaversity_builder.environment.source_tree import source_digest
 from panaversity_fs.core.errors import ConfigInvalid
 from support.environments import KnownBase, Project, full_project, lines_of
 
@@ -289,10 +293,23 @@ def test_a_folder_in_a_files_place_cannot_be_read(project: Project) -> None:
         project.load("desk")
 
 
+def remarked(settings: Settings) -> list[str]:
+    return [str(remark) for remark in remarks(settings.configuration, settings.tree)]
+
+
+def test_a_long_chain_of_variables_is_refused_and_a_long_list_is_not(project: Project) -> None:
+    chain = "".join(f"    V{i}: x$V{i + 1}\n" for i in range(400))
+    with pytest.raises(ConfigInvalid) as caught:
+        project.loaded(f"{LEAST}  env:\n{chain}    V400: end\n")
+    assert "needs a chain of more than 50 variables" in "\n".join(lines_of(caught.value))
+    listed = "".join(f"    V{i}: x$V400\n" for i in range(400))
+    assert len(project.loaded(f"{LEAST}  env:\n{listed}    V400: end\n").configuration.build.env) == 401
+
+
 def test_the_normal_form_tells_every_value_with_its_origin(project: Project) -> None:
     project.write("build:\n  base: debian:12\n", "shared.yaml")
     settings = project.loaded("secrets: [tok]\nbuild:\n  verify: id\n  users: [{name: ann, groups: g}]\n")
-    rows = {row.key: (row.value, row.origin) for row in describe(settings)}
+    rows = {row.key: (row.value, row.origin) for row in described(settings.configuration, settings.tree)}
     own = "environments/desk/config.yaml"
     assert rows == {
         "secrets.tok": ("env of that name", f"{own}:1:10"),
@@ -309,15 +326,16 @@ def test_short_and_long_forms_have_one_normal_form(project: Project) -> None:
         "build: {base: ./r, env: [A=1], verify: id}",
         "build: {base: {image: ./r}, env: {A: 1}, verify: [{run: id}]}",
     )
-    one, other = ([(row.key, row.value) for row in describe(project.loaded(text))] for text in texts)
+    loaded = map(project.loaded, texts)
+    one, other = ([(row.key, row.value) for row in described(it.configuration, it.tree)] for it in loaded)
     assert one == other
 
 
 def test_the_full_sample_says_something_of_every_key(tmp_path: Path) -> None:
     settings = full_project(tmp_path).load()
-    assert len(describe(settings)) > 180
-    assert "default" not in {row.origin for row in describe(settings)}
-    assert lint(settings) == []
+    assert len(described(settings.configuration, settings.tree)) > 180
+    assert "default" not in {row.origin for row in described(settings.configuration, settings.tree)}
+    assert remarked(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -342,12 +360,12 @@ def test_a_variable_nobody_declared_is_remarked(text: str, names: list[str], pro
     settings = project.loaded(f"{LEAST}  env: {{DECLARED: 1}}\n  verify:\n    - |\n      {text}\n")
     own = "environments/desk/config.yaml:5:7: verify[0].run"
     hint = "Declare it in build.env, unless the base image brings it"
-    assert lint(settings) == [f"{own}: uses ${name}, which is not declared. {hint}." for name in names]
+    assert remarked(settings) == [f"{own}: uses ${name}, which is not declared. {hint}." for name in names]
 
 
 def test_a_secret_nobody_uses_is_remarked_and_a_tool_knows_its_own_variables(project: Project) -> None:
     text = f"secrets: [tok]\n{LEAST}  tools: [{{name: a, run: 'echo $TOOL_VERSION'}}]\n"
-    assert [line.partition("yaml:")[2] for line in lint(project.loaded(text))] == [
+    assert [line.partition("yaml:")[2] for line in remarked(project.loaded(text))] == [
         "1:10: secrets.tok: is used by no command. Name it in the secrets of a command, or take it out."
     ]
 
@@ -356,11 +374,45 @@ def test_a_secret_nobody_uses_is_remarked_and_a_tool_knows_its_own_variables(pro
 def test_the_example_is_ready_to_be_built_without_a_network(tmp_path: Path) -> None:
     example = tmp_path / "desk"
     shutil.copytree(EXAMPLE, example, ignore=shutil.ignore_patterns("rootfs", "notes"))
+    for part in ("rootfs.part/bin/sh", "notes.part/.git"):  # somebody interrupted it
+        (example / part).mkdir(parents=True)
     subprocess.run(["sh", str(example / "make-base")], check=True)
+    assert sorted(one.name for one in (example / "notes").iterdir()) == [".git", "README.md"]
     settings = load_environment(str(tmp_path), str(example), {"GREETING": "hi"})
     assert settings.name == "desk"
-    assert lint(settings) == []
+    assert remarked(settings) == []
     environment = prepare(settings, KnownBase(), os.environ)  # type: ignore[arg-type]
     assert environment.base.kind == "rootfs"
     assert environment.recipes[2].inputs["variable GREETING"] == "hi"
     assert len(environment.recipes[6].inputs["repository commit /desk/notes"]) == 40
+    (copy,) = environment.recipes[4].actions
+    assert isinstance(copy, Copy)
+    assert (
+        copy.digest
+        == source_digest(str(example / "files" / "motd"))[1]
+        == environment.recipes[4].inputs["copy /etc/motd"]
+    )
+
+
+def test_what_the_readme_shows_is_the_example_shortened(project: Project) -> None:
+    readme = (EXAMPLE.parents[2] / "README.md").read_text()
+    shown = readme.partition("```yaml\nname: desk")[2].partition("```")[0]
+
+    def said(text: str) -> set[tuple[str, str]]:
+        settings = project.loaded(text)
+        return {(row.key, row.value) for row in described(settings.configuration, settings.tree)}
+
+    short = said(f"name: desk{shown}")
+    assert len(short) > 20
+    assert short <= said((EXAMPLE / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("example", ["desk", "site"])
+def test_an_example_says_what_it_lacks(example: str, tmp_path: Path) -> None:
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname") or "")
+    script = EXAMPLE.parent / example / "make-base"
+    copied = shutil.copy(script, tmp_path / "make-base")
+    done = subprocess.run(
+        [shutil.which("sh") or "sh", copied], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "make-base: busybox is not here. Install busybox-static.\n")
