@@ -110,7 +110,8 @@ def _counts(done: Collected) -> dict[str, int]:
 
 async def _places(context: Context) -> set[Place]:
     async with context.database.read(OPERATION) as connection:
-        return await known_places(connection) | await context.blobs.places()
+        known = await known_places(connection)
+    return known | await context.blobs.places()  # outside: listing a bucket takes its time
 
 
 class Collection:
@@ -162,8 +163,7 @@ class Collection:
             lambda connection, kept, pins: self._sweep(connection, kept, pins, listing)
         )
         await self._context.pause("gc swept")
-        for listed in doomed.strays:
-            await self._context.blobs.remove(listed.key)
+        await self._context.blobs.remove_many([listed.key for listed in doomed.strays])
         for leftover in doomed.leftovers:
             await self._context.blobs.remove_leftover(leftover)
         await finish(self._context, self._place, doomed.rows)
@@ -250,8 +250,7 @@ class Collection:
 
 async def finish(context: Context, place: Place, given_up: Sequence[BlobRow]) -> None:
     """Remove objects whose rows are ``deleted``, then those rows. Harmless however late it comes."""
-    for row in given_up:
-        await context.blobs.remove(row.key)
+    await context.blobs.remove_many([row.key for row in given_up])
     await context.pause("gc removed")
     async with context.database.write(OPERATION, place[0]) as connection:
         await find_book(connection, place[0], lock=True)

@@ -71,8 +71,7 @@ async def _collect(context: Context, place: Place, *, really: bool, everything: 
     await context.pause("sites listed")
     strays, forgotten = await _unnamed(context, place, going, listed, list(leftovers))
     if really:
-        for stray in strays:
-            await context.site_blobs.remove(stray.key)
+        await context.site_blobs.remove_many([stray.key for stray in strays])
         for leftover in forgotten:
             await context.site_blobs.remove_leftover(leftover)
         context.observer.site_cache("expired", len(going))
