@@ -19,7 +19,7 @@ from contextlib import suppress
 from panaversity_fs.config import Settings
 from panaversity_fs.core.errors import ConfigInvalid
 from panaversity_fs.database_url import is_postgres
-from panaversity_fs.metrics import SHARED_FOLDER, forget_process
+from panaversity_fs.metrics_shared import SHARED_FOLDER, forget_process
 from panaversity_fs.serve import DRAIN_SECONDS, bound, try_out
 
 logger = logging.getLogger("panaversity_fs.serve")
