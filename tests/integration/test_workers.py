@@ -82,7 +82,7 @@ def test_F38_stopped_with_their_whole_group_all_finish_what_they_answer_and_leav
         running[4].result()
         server.signal_all(signal.SIGINT)
         acknowledged = sum(done.result() for done in running)
-    time.sleep(2.5)  # longer than whoever is told twice is given
+    time.sleep(1.8)  # longer than whoever is told twice is given
     upload.finish()
     assert [answer.status for answer in upload.answers] == [201], server.errors.read_text()
     assert server.process.wait(10) == 0
