@@ -24,10 +24,9 @@ from panaversity_fs.store.uncut import uncut
 
 LARGE = PART
 """Bytes from which on a blob is sent in parts."""
-_SENDING = 32
-"""Small blobs sent at a time by one batch."""
-_FEW_SENDING, _LARGE_SENDING = 4, 2
-"""So many of those that take time to be sent: their bytes are in memory, and share one line."""
+_SENDING = ((QUICK, 32), (CHUNK, 12), (LARGE, 4))
+"""Blobs up to so many bytes, and how many of them one batch sends at a time: they are in memory, and share a line."""
+_LARGE_SENDING = 2
 
 
 class ObjectBatch:
@@ -87,7 +86,7 @@ class ObjectBatch:
                 new.add(key)
             del self._taken[key]
 
-        for most, at_once in ((QUICK, _SENDING), (LARGE, _FEW_SENDING)):
+        for most, at_once in _SENDING:
             fitting = [partial(send, key) for key, span in self._taken.items() if span.size <= most]
             await all_of(fitting, at_once, to_the_end=True)
         await all_of([partial(send, key) for key in list(self._taken)], _LARGE_SENDING, to_the_end=True)
