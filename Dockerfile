@@ -16,7 +16,7 @@ RUN /opt/panaversity/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin panaversity \
- && install -d -o panaversity -g panaversity /keys
+ && install -d -o panaversity -g panaversity /keys /jwks /scrape /spool
 COPY --from=build /opt/panaversity /opt/panaversity
 ENV PATH=/opt/panaversity/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
     PANAVERSITY_SERVER_HOST=0.0.0.0 PANAVERSITY_SERVER_PORT=8000

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from panaversity_fs.core.errors import ConfigInvalid, PanaversityError
+from panaversity_fs.database_url import SQLITE
 from panaversity_fs.database_url import judge as judge_database
 
 _S3 = "PANAVERSITY_S3_"
@@ -38,7 +39,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    database_url: Annotated[str, Field(alias="DATABASE_URL")] = "sqlite+aiosqlite:///./panaversity_fs.db"
+    database_url: Annotated[str, Field(alias="DATABASE_URL")] = f"{SQLITE}./panaversity_fs.db"
     storage_backend: Annotated[str, Field(alias="PANAVERSITY_STORAGE_BACKEND")] = "fs"
     storage_root: Annotated[str, Field(alias="PANAVERSITY_STORAGE_ROOT")] = "./panaversity_store"
     s3_bucket: Annotated[str | None, Field(alias="PANAVERSITY_S3_BUCKET")] = None
@@ -185,7 +186,7 @@ class Settings(BaseModel):
         _refuse_unserved(known)
         values: dict[str, Any] = {k: v for k, v in known.items() if k in _ALIASES}
         if store is not None:
-            flags |= {"database_url": f"sqlite+aiosqlite:///{store}/panaversity_fs.db", "storage_root": store}
+            flags |= {"database_url": f"{SQLITE}{store}/panaversity_fs.db", "storage_root": store}
         for name, value in flags.items():
             if value is not None:
                 values[str(cls.model_fields[name].alias)] = value

@@ -43,9 +43,14 @@ class Target:
         return f"{self.host or 'default host'}{port}/{self.database}"
 
 
+def is_postgres(url: str) -> bool:
+    """Whether the URL names PostgreSQL, the database that several processes write to."""
+    return url.startswith(POSTGRES)
+
+
 def judge(url: str) -> None:
     """Raise ``ValueError`` saying what is wrong with a database URL, in words that fit behind its name."""
-    if url.startswith(POSTGRES):
+    if is_postgres(url):
         target_of(url)
     elif url.startswith(("postgres:", "postgresql:", "postgresql+")):
         raise ValueError(f"names PostgreSQL but does not begin with {POSTGRES}")

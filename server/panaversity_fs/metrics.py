@@ -1,8 +1,8 @@
 """Every figure the server tells Prometheus: names, kinds, labels, and the text of one scrape (REQUIREMENTS, S28).
 
-With ``metrics_upkeep`` the one home of ``prometheus_client``. Knows numbers and a fixed, small set of label values;
-does not know requests, users, paths or where an event comes from. A label value it was not told of beforehand becomes
-``other``; the one label that grows is ``book_id`` of the journal's size, which is bounded too.
+With ``metrics_shared`` and ``metrics_upkeep`` the one home of ``prometheus_client``. Knows numbers and a fixed, small
+set of label values; does not know requests, users, paths or where an event comes from. A label value it was not told of
+beforehand becomes ``other``; the one label that grows is ``book_id`` of the journal's size, which is bounded too.
 """
 
 import os
@@ -22,8 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from panaversity_fs.metrics_shared import SHARED_FOLDER, UNKNOWN, AllProcesses, NaNIfUnknown, of_all
 from panaversity_fs.metrics_upkeep import UpkeepFigures, UpkeepSeen
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -45,21 +45,13 @@ WRITERS = (
     "create_book", "delete_book",
 )  # fmt: skip
 """The operations that change a book, as the audit log names them."""
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The library's own variable: where the processes of one server keep their figures, so that a scrape of any of them
-answers for all. It is read at the library's import."""
-_SUM, _SUM_OF_LIVING, _LARGEST, _LATEST = "sum", "livesum", "max", "mostrecent"
+_SUM, _SUM_OF_LIVING, _LARGEST, _LEAST_OF_LIVING, _LATEST = "sum", "livesum", "max", "livemin", "mostrecent"
 """What a gauge that several processes set says of all of them."""
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-def forget_process(pid: int, folder: str) -> None:
-    """A process is gone: what it was answering is answered by nobody, what it has counted stays."""
-    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,11 @@ class Metrics:
         self._declare_state(version)
         self._start_at_zero()
         self._upkeep = UpkeepFigures(self._registry)
-        ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._own)
+        self._shared = os.environ.get(SHARED_FOLDER)
+        if self._shared is None:
+            ProcessCollector(namespace=PREFIX.rstrip("_"), registry=self._own)
+        else:
+            self._own.register(AllProcesses(PREFIX.rstrip("_"), self._shared))
         self._own.register(self)  # see ``collect``
 
     def _declare_required(self) -> None:
@@ -111,7 +107,9 @@ class Metrics:
             "full_rebuild_count", "Plans that named the whole book since the start", mode=_SUM
         )
         self._rollbacks = self._gauge("storage_rollback_count", "Stored blobs taken back since the start", mode=_SUM)
-        self._chain = self._gauge("audit_chain_valid", "1: logs verified are intact, 0: one is not, NaN: none was")
+        # What one process found broken stays broken whatever another finds, until it finds that one intact.
+        meaning = "1: logs verified are intact, 0: one is not, NaN: none was"
+        self._chain = self._gauge("audit_chain_valid", meaning, mode=_LEAST_OF_LIVING)
 
     def _declare_doors(self) -> None:
         self._requests = self._counter("requests", "Calls and requests answered", "door", "name", "outcome")
@@ -147,7 +145,7 @@ class Metrics:
             self._plans.labels(answer)
         for event in SITE_EVENTS:
             self._site_events.labels(event)
-        self._chain.set(float("nan"))
+        self._chain.set(UNKNOWN)
         self.expect_codes([OTHER])
         for door in DOORS:
             self.expect(door, [OTHER])
@@ -263,15 +261,10 @@ class Metrics:
         self._sites.set(scrape.site_cache[0])
         self._site_bytes.set(scrape.site_cache[1])
         self._entries = scrape.journal_entries
-        return generate_latest(self._of_all()) + generate_latest(self._own)
-
-    def _of_all(self) -> CollectorRegistry:
-        """This process's figures, or those of all that share a folder with it."""
-        if SHARED_FOLDER not in os.environ:
-            return self._registry
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return together
+        figures = self._registry if self._shared is None else of_all(self._shared)
+        told = CollectorRegistry()
+        told.register(NaNIfUnknown(figures, PREFIX + "audit_chain_valid"))
+        return generate_latest(told) + generate_latest(self._own)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The journal's size as just looked at: handed over, not kept, or a book that is gone would stay for ever in

@@ -60,6 +60,21 @@ def run_http(serving_: Serving) -> None:
         asyncio.run(_serve(serving_, listener))
 
 
+def try_out(settings: Settings) -> None:
+    """Do what a start does, migrations included, and leave again before anybody was listened to.
+
+    Raises ``ConfigInvalid``: nothing else can be wrong with the settings of the processes that are started next.
+    """
+
+    async def open_and_close() -> None:
+        service = build_service(settings, "")
+        build_app(settings, service)
+        async with _opened(service):
+            pass
+
+    asyncio.run(open_and_close())
+
+
 def run_stdio(serving_: Serving) -> None:
     """Serve one MCP client over stdin and stdout until it closes them."""
     with _folder(serving_.store):
@@ -82,6 +97,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._listening, self._stopping, self._busy = listening, stopping, busy
         self._draining: asyncio.Task[None] | None = None
+        self._signalled = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -95,12 +111,20 @@ class _Server(uvicorn.Server):
             await asyncio.wait(self.server_state.tasks, timeout=_CLEAN_UP_SECONDS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins to drain, with the socket open, so that probes see it; the next one ends that."""
+        """The first signal begins to drain; the next one ends that."""
+        if self._signalled:
+            super().handle_exit(sig, frame)
+        self._signalled = True
+        self.begin_draining()
+
+    def begin_draining(self) -> None:
+        """Finish what is being answered, with the socket open, so that probes see it; nothing when that goes on.
+
+        Whoever watches over this process says so beside the signal that a terminal sends to both, before it or after.
+        """
         if self._draining is None:
             self._stopping()
             self._draining = asyncio.get_running_loop().create_task(self._drain())
-        else:
-            super().handle_exit(sig, frame)
 
     async def _drain(self) -> None:
         until = asyncio.get_running_loop().time() + DRAIN_SECONDS
@@ -152,7 +176,7 @@ def _leave_with_watcher(server: _Server) -> None:
 
     def gone() -> None:
         loop.remove_reader(watcher)
-        server.handle_exit(signal.SIGTERM, None)
+        server.begin_draining()
 
     loop.add_reader(watcher, gone)
 
@@ -183,17 +207,23 @@ async def _opened(service: Service) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(service.opened())
+        except ConfigInvalid:
+            raise
         except PanaversityError as error:
+            key = _SETTING_OF.get(str(error.details.get("backend")), "DATABASE_URL")
             raise ConfigInvalid(
-                "serve", error.subject, error.problem, error.hint or "Check DATABASE_URL and PANAVERSITY_STORAGE_ROOT",
-                key="DATABASE_URL", reason=error.code,
-            ) from error  # fmt: skip
+                "serve", error.subject, error.problem, error.hint or f"Check {key}", key=key, reason=error.code
+            ) from error
         except OSError as fault:
             raise ConfigInvalid(
                 "serve", "store", f"cannot be opened ({fault.strerror})",
                 "Check PANAVERSITY_STORAGE_ROOT and its permissions", key="PANAVERSITY_STORAGE_ROOT", reason="OSError",
             ) from fault  # fmt: skip
         yield
+
+
+_SETTING_OF = {"sql": "DATABASE_URL", "fs": "PANAVERSITY_STORAGE_ROOT", "s3": "PANAVERSITY_S3_BUCKET"}
+"""Backend → the setting that names it."""
 
 
 def _folder(store: str | None) -> AbstractContextManager[None]:

@@ -192,6 +192,15 @@ async def test_removing_is_idempotent_and_reading_what_is_gone_says_so(medium: M
     assert await put(medium, b"to go") == {key_of(b"to go")}
 
 
+async def test_removing_many_is_removing_each(medium: Medium) -> None:
+    blobs = [b"%d" % number for number in range(5)]
+    await put(medium, *blobs, b"to stay")
+    for _ in range(2):
+        await medium.blobs.remove_many([*map(key_of, blobs), key_of(b"never there")])
+        assert medium.names() == {key_of(b"to stay").name}
+    await medium.blobs.remove_many([])
+
+
 async def test_removing_from_a_book_nobody_wrote_to_is_fine(medium: Medium) -> None:
     await medium.blobs.remove(BlobKey("no-book", 1, EMPTY))
 

@@ -227,6 +227,23 @@ async def test_P14_a_clean_up_that_fails_does_not_hide_what_went_wrong_first(
                 await staging.store_bytes(digest_of(b"unnamed"), b"unnamed")
 
 
+async def test_P14_a_clean_up_that_is_cut_off_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from panaversity_fs.library import staging
+
+    async def hanging(_keys: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(staging, "_CLEAN_UP_SECONDS", 0.1)
+    async with store.open() as library:
+        await start(library)
+        monkeypatch.setattr(store.medium.blobs, "remove_many", hanging)
+        with pytest.raises(HashRequired):
+            await library.write(BOOK, lesson(1), b"much " * SMALL, CALLER, expected=None)
+    assert "not done in 0.1 s; gc takes the rest" in caplog.text
+
+
 @pytest.mark.parametrize("how", ["Task.cancel", "cancel scope"])
 async def test_F26_calls_cancelled_at_random_awaits_leave_a_whole_store_and_a_full_pool(store: Store, how: str) -> None:
     rng = random.Random(26)

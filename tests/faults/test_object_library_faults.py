@@ -76,8 +76,10 @@ async def test_SC_002_a_refused_ingest_takes_its_bytes_back(faulty: FaultStore, 
     async with store.open() as library:
         await ingest(library, {lesson(1): b"one"})
         before = store.medium.names()
+        faulty.seen.clear()
         with pytest.raises(PanaversityError):
             await ingest(library, {lesson(number): f"other {number}".encode() for number in range(40)})
+        assert len([seen for seen in faulty.seen if seen.startswith(("DELETE", "POST"))]) == 1, "by one request"
         assert store.medium.names() == before
     await assert_store_ok(store)
 

@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Callable[[InBucket], Awaitable[Any]]] = {
     "read": read_many,
     "size": lambda medium: medium.blobs.size(key_of(DATA)),
     "remove": lambda medium: medium.blobs.remove(key_of(DATA)),
+    "remove many": lambda medium: medium.blobs.remove_many([key_of(DATA), key_of(b"")]),
     "list": keys,
     "places": lambda medium: medium.blobs.places(),
     "leftovers": lambda medium: medium.blobs.leftovers("a-book", 1),
@@ -309,6 +310,55 @@ async def test_F22_a_store_that_cannot_list_uploads_is_said_so_once(
         for _ in range(3):
             assert list(await medium.blobs.leftovers("a-book", 1)) == []
     assert len([record for record in caplog.records if "life-cycle rule" in record.message]) == 1
+
+
+async def test_F22_a_listing_of_uploads_that_does_not_move_on_ends(
+    store: FaultStore, medium: InBucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"{medium.prefix}/{key_of(str(number).encode()).name}" for number in range(5)]
+    store.uploads = {f"n{number}": (name, {1: b"x"}) for number, name in enumerate(names)}
+    store.stuck_listing = True
+    with anyio.fail_after(5), caplog.at_level(logging.WARNING):
+        found = await medium.blobs.leftovers("a-book", 1)
+    assert len({leftover.key for leftover in found}) == 2
+    assert "not all listed" in caplog.text
+
+
+@pytest.mark.parametrize("at", [0, 1, 60])
+async def test_F20_an_answer_about_uploads_that_was_cut_is_asked_for_again(
+    store: FaultStore, medium: InBucket, at: int
+) -> None:
+    store.uploads = {"n1": (f"{medium.prefix}/{key_of(DATA).name}", {1: b"x"})}
+    store.troubles.append(Trouble("cut", name="uploads", times=2, at=at))
+    (found,) = await medium.blobs.leftovers("a-book", 1)
+    assert found.key == key_of(DATA)
+    assert store.failed == 2
+
+
+@pytest.mark.parametrize("knows_bulk", [True, False], ids=["at once", "one by one"])
+async def test_many_blobs_go_by_few_requests_or_many_at_a_time(
+    store: FaultStore, medium: InBucket, knows_bulk: bool
+) -> None:
+    blobs = [b"%d" % number for number in range(AT_ONCE * 2)]
+    await put(medium, *blobs)
+    store.seen.clear()
+    store.knows_bulk, store.delay, store.most_at_once = knows_bulk, 0.02, 0
+    for _ in range(2):
+        await medium.blobs.remove_many([*map(key_of, blobs), key_of(b"never there")])
+        assert store.objects == {}
+    if knows_bulk:
+        assert len(store.seen) == 2
+    else:
+        assert store.most_at_once > AT_ONCE // 2
+        assert len([seen for seen in store.seen if seen.startswith("POST")]) == 1, "asked once only"
+
+
+async def test_F19_what_takes_time_to_be_sent_is_given_time(store: FaultStore) -> None:
+    medium = InBucket(store.server, patience=Patience(attempt=0.1, total=0.2, tries=2, first=0.001, longest=0.01))
+    store.seconds_per_mib = 0.1
+    data = bytes(2 * CHUNK)
+    assert await put(medium, data) == {key_of(data)}
+    assert [request.split()[0] for request in store.seen] == ["PUT"]
 
 
 async def test_F26_a_cancelled_publish_ends_what_it_began_and_cleans_up(store: FaultStore, medium: InBucket) -> None:

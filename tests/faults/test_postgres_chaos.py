@@ -143,6 +143,22 @@ async def test_F23_P6_a_write_cut_at_any_message_happens_once_with_a_key(
     assert await idle_in_transaction(url) == 0
 
 
+@pytest.mark.parametrize("direction", ["to", "from"])
+async def test_F23_a_read_whose_connection_is_lost_at_its_last_message_has_read_all_the_same(
+    url: str, direction: str
+) -> None:
+    async with cuttable(url) as (through, cutter), replicas(through) as (library,):
+        done = await library.write(BOOK, lesson(1), b"first", CALLER, expected=None)
+        database = library._context.database
+        for _ in range(2):
+            async with database.read("test") as connection:
+                assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+                cutter.arm(direction, 0, deliver=False)
+            assert not cutter.disarm(), "the end was cut"
+        assert await held(library, lesson(1)) == done.outcomes[0].after
+    assert await idle_in_transaction(url) == 0
+
+
 async def test_F23_without_a_key_a_lost_answer_is_a_doubt_and_never_a_lie(url: str) -> None:
     async with cuttable(url) as (through, cutter), replicas(through, url) as (library, witness):
         await library.write(BOOK, lesson(1), b"first", CALLER, expected=None)

@@ -6,6 +6,7 @@ A ``Trouble`` says which requests fail, how, and how often; ``Chance`` lets any 
 """
 
 import asyncio
+import html
 import random
 import re
 import threading
@@ -84,7 +85,9 @@ class FaultStore:
         self.headers: list[dict[str, str]] = []
         self.failed = 0
         self.conditional = True
-        self.lists_uploads = True
+        self.lists_uploads = self.knows_bulk = True
+        self.stuck_listing = False
+        self.seconds_per_mib = 0.0
         self.delay = 0.0
         self.at_once = self.most_at_once = 0
         self._loop = asyncio.new_event_loop()
@@ -139,8 +142,8 @@ class FaultStore:
         """Answer, or misbehave; False when the connection is over."""
         self.seen.append(f"{request.method} {request.target}")
         self.headers.append(request.headers)
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        if wait := self.delay + self.seconds_per_mib * len(request.body) / (1 << 20):
+            await asyncio.sleep(wait)
         trouble = self._trouble(request)
         if trouble is None:
             await _send(writer, request, self._do(request))
@@ -162,6 +165,8 @@ class FaultStore:
             return self._list_uploads(query)
         if "uploads" in query or "uploadId" in query:
             return self._multipart(request)
+        if "delete" in query and request.method == "POST":
+            return self._delete_many(request)
         if not request.name:
             return self._list(query) if request.method == "GET" else _Answer(200)
         return getattr(self, f"_{request.method.lower()}")(request)
@@ -218,6 +223,15 @@ class FaultStore:
         text = f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}{listed}</ListBucketResult>"
         return _Answer(200, text.encode())
 
+    def _delete_many(self, request: _Request) -> _Answer:
+        if not self.knows_bulk:
+            return _Answer(200)  # as a store that takes it for something else
+        names = [html.unescape(name) for name in re.findall(r"<Key>(.*?)</Key>", request.body.decode())]
+        for name in names:
+            self.objects.pop(name, None)
+        said = "".join(f"<Deleted><Key>{html.escape(name)}</Key></Deleted>" for name in names)
+        return _Answer(200, f"<DeleteResult>{said}</DeleteResult>".encode())
+
     def _multipart(self, request: _Request) -> _Answer:
         number = request.query.get("uploadId", "")
         if "uploads" in request.query:
@@ -240,7 +254,7 @@ class FaultStore:
     def _list_uploads(self, query: dict[str, str]) -> _Answer:
         if not self.lists_uploads:
             return _refusal(501, "NotImplemented")
-        after, prefix = query.get("upload-id-marker", ""), query.get("prefix", "")
+        after, prefix = "" if self.stuck_listing else query.get("upload-id-marker", ""), query.get("prefix", "")
         listed = sorted((number, name) for number, (name, _) in self.uploads.items() if name.startswith(prefix))
         page = [one for one in listed if one[0] > after][:2]
         more = bool(page) and page[-1] != listed[-1]

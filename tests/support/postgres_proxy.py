@@ -17,6 +17,12 @@ class Cutter:
         self._left: int | None = None
         self._direction, self._deliver = "", False
         self.cuts = 0
+        self._targets: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
+
+    def silence(self) -> None:
+        """From now on nothing comes through on the connections there are, and none of them ends: new ones work."""
+        self._silent |= self._targets
 
     def arm(self, direction: str, number: int, *, deliver: bool) -> None:
         """Cut at message ``number`` (from 0) ``to`` or ``from`` the server; ``deliver`` lets that one through."""
@@ -30,6 +36,7 @@ class Cutter:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         there_reader, there_writer = await asyncio.open_unix_connection(self._socket)
+        self._targets |= {writer, there_writer}
         ways = [
             asyncio.create_task(self._forward("to", reader, there_writer, began=False)),
             asyncio.create_task(self._forward("from", there_reader, writer, began=True)),
@@ -41,6 +48,8 @@ class Cutter:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             for end in (writer, there_writer):
+                self._targets.discard(end)
+                self._silent.discard(end)
                 end.transport.abort()
 
     async def _forward(
@@ -53,6 +62,8 @@ class Cutter:
                 size = int.from_bytes(head[-4:])
                 message = head + await source.readexactly(size - 4)
                 began = True
+                if target in self._silent:
+                    continue
                 is_cut = self._left == 0 and direction == self._direction
                 if not is_cut or self._deliver:
                     target.write(message)

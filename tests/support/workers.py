@@ -3,6 +3,7 @@
 Knows how to start, ask and end it and which processes belong to it; does not know what a test expects.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -28,8 +29,9 @@ class WorkersServer(Wire):
         words = ("--workers", str(self._count), "--port", "0", "--log-format", "text")
         with self.errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                serve_command(*words), env=self._environment, stdin=subprocess.DEVNULL, stderr=errors
-            )
+                serve_command(*words), env=self._environment, stdin=subprocess.DEVNULL, stderr=errors,
+                start_new_session=True,
+            )  # fmt: skip
         self.wait_for(self._count)
         self.url = re.findall(r"listening on (\S+)", self.errors.read_text())[0]
         return self
@@ -62,6 +64,10 @@ class WorkersServer(Wire):
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(30)
+
+    def signal_all(self, how: signal.Signals) -> None:
+        """Signal the watcher and every process of its, as a terminal and a service manager do."""
+        os.killpg(self.process.pid, how)
 
 
 def alive(pid: int) -> bool:

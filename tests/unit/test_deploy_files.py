@@ -41,6 +41,17 @@ def mounts(service: dict[str, Any]) -> dict[str, str]:
     return {part[1]: part[0] for part in parts if part[0].startswith("./")}
 
 
+def volumes(service: dict[str, Any]) -> dict[str, str]:
+    """Path there → named volume, of one service."""
+    parts = [volume.split(":") for volume in service.get("volumes", [])]
+    return {part[1]: part[0] for part in parts if not part[0].startswith("./")}
+
+
+def in_folder(command: str, folder: Path) -> str:
+    """A command of the file with the folders of its volumes below this one."""
+    return re.sub(r"(?<![\w.])/(keys|jwks|scrape)\b", rf"{folder}/\1", command)
+
+
 def test_the_linter_of_dockerfiles_has_nothing_to_say() -> None:
     linter = shutil.which("hadolint", path=os.path.dirname(sys.executable))
     if linter is None:
@@ -72,6 +83,25 @@ def test_the_servers_settings_are_settings_and_make_sense_together() -> None:
 def test_two_servers_differ_in_nothing_but_their_names() -> None:
     assert len(SERVERS) == 2
     assert SERVICES[SERVERS[0]] == SERVICES[SERVERS[1]]
+
+
+def test_the_key_that_signs_is_with_those_who_sign_and_nobody_else() -> None:
+    holders = {name for name, service in SERVICES.items() if "keys" in volumes(service).values()}
+    assert holders == {"keys", "token"}
+    assert os.path.dirname(server_environment()["PANAVERSITY_AUTH_JWKS_FILE"]) in volumes(SERVICES[SERVERS[0]])
+    credentials = PROMETHEUS["scrape_configs"][0]["authorization"]["credentials_file"]
+    assert os.path.dirname(credentials) in volumes(SERVICES["prometheus"])
+
+
+def test_P13_what_waits_to_be_sent_waits_on_a_disk_that_the_server_may_write_to() -> None:
+    """The file system is read-only and /tmp is memory: uploads that wait there would be held by no bound."""
+    server = SERVICES[SERVERS[0]]
+    spool = server_environment()["TMPDIR"]
+    assert spool in volumes(server)
+    assert all("size=" in place for place in server["tmpfs"])
+    made = re.findall(r"install -d -o panaversity -g panaversity (.+)", DOCKERFILE)[0].split()
+    written = {path for service in ("keys", "token", SERVERS[0]) for path in volumes(SERVICES[service])}
+    assert written <= set(made), "a volume belongs to whom the image's folder belongs to"
 
 
 def test_gateway_and_prometheus_know_the_servers_and_the_servers_know_their_names() -> None:
@@ -108,12 +138,14 @@ def test_S31_every_image_of_others_has_a_version() -> None:
 
 def test_the_keys_and_the_scrape_token_made_by_compose_open_a_server_with_its_settings(tmp_path: Path) -> None:
     """The very commands of the file, with the folder of the volume and the database of this machine."""
-    command = SERVICES["keys"]["command"][0].replace("/keys", str(tmp_path))
+    command = in_folder(SERVICES["keys"]["command"][0], tmp_path)
+    for folder in ("keys", "jwks", "scrape"):
+        (tmp_path / folder).mkdir(mode=0o700)
     tools = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     subprocess.run(["sh", "-c", command], check=True, env={**clean_environment(), "PATH": tools}, stderr=-3)
     given = server_environment()
     own = {name: value for name, value in given.items() if "_AUTH_" in name or name == "PANAVERSITY_ALLOWED_HOSTS"}
-    own["PANAVERSITY_AUTH_JWKS_FILE"] = str(tmp_path / "jwks.json")
+    own["PANAVERSITY_AUTH_JWKS_FILE"] = in_folder(given["PANAVERSITY_AUTH_JWKS_FILE"], tmp_path)
     errors = tmp_path / "errors"
     words = ("--store", str(tmp_path / "store"), "--host", "0.0.0.0", "--port", "0", "--log-format", "text")
     with errors.open("wb") as log:
@@ -125,7 +157,8 @@ def test_the_keys_and_the_scrape_token_made_by_compose_open_a_server_with_its_se
             assert process.poll() is None, errors.read_text()
         server = Wire()
         server.url = json.loads((tmp_path / "store" / "server.json").read_text())["url"].replace("0.0.0.0", "127.0.0.1")
-        token = (tmp_path / "scrape.token").read_text().strip()
+        credentials = PROMETHEUS["scrape_configs"][0]["authorization"]["credentials_file"]
+        token = Path(in_folder(credentials, tmp_path)).read_text().strip()
         asked = {"Authorization": f"Bearer {token}", "Host": "server-2:8000"}
         assert server.request("GET", "/metrics", headers=asked).status == 200
         assert server.request("GET", "/metrics", headers={"Host": "server-2:8000"}).status == 401
@@ -139,7 +172,7 @@ def test_the_keys_and_the_scrape_token_made_by_compose_open_a_server_with_its_se
 def test_the_commands_of_the_file_are_commands_of_this_version(tmp_path: Path) -> None:
     lines = [SERVICES["token"]["command"], json.loads(re.findall(r"^CMD (.+)$", DOCKERFILE, re.MULTILINE)[-1])]
     for line in lines:
-        words = [word.replace("/keys", str(tmp_path)) for word in line]
+        words = [in_folder(word, tmp_path) for word in line]
         done = subprocess.run(
             [sys.executable, "-m", "panaversity_fs", *words, *(["--help"] if words[0] == "serve" else [])],
             capture_output=True, text=True, env=clean_environment(),

@@ -1,12 +1,17 @@
 """The figures themselves: exact names and labels, zero before the first event, nothing that grows without bound."""
 
 import math
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from panaversity_fs.metrics import MAX_BOOKS, OUTCOMES, Metrics, Scrape
+from panaversity_fs.metrics_shared import SHARED_FOLDER, AllProcesses, forget_process
 from panaversity_fs.metrics_upkeep import UpkeepSeen
 from support.scraped import Scraped, scraped
 
@@ -160,3 +165,52 @@ def test_state_and_version_are_told(metrics: Metrics) -> None:
     assert (found("database_up"), found("storage_up"), found("draining"), found("read_only")) == (0, 1, 1, 1)
     assert found("build_info", version="1.2.3") == 1
     assert found("process_start_time_seconds") <= time.time()
+
+
+_ASKED = """
+import os, sys
+from panaversity_fs.metrics import Metrics, Scrape
+metrics = Metrics("1")
+for word in sys.argv[1:]:
+    book, _, how = word.partition("=")
+    metrics.verified(book, how == "intact")
+print(os.getpid())
+print(metrics.text(Scrape(True, True, False, False)).decode())
+"""
+
+
+def test_SC_004_a_broken_log_that_one_of_several_processes_found_is_not_forgotten_for_what_another_found(
+    tmp_path: Path,
+) -> None:
+    def told(*verified: str) -> tuple[int, Scraped]:
+        environment = {**os.environ, SHARED_FOLDER: str(tmp_path)}
+        command = [sys.executable, "-c", _ASKED, *verified]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        pid, _, text = done.stdout.partition("\n")
+        return int(pid), scraped(text)
+
+    assert math.isnan(told()[1]("audit_chain_valid"))
+    finder, found = told("one=broken")
+    assert found("audit_chain_valid") == 0
+    assert told("two=intact")[1]("audit_chain_valid") == 0
+    forget_process(finder, str(tmp_path))
+    assert told()[1]("audit_chain_valid") == 1
+
+
+def test_what_several_processes_use_is_told_together(tmp_path: Path) -> None:
+    def used(*pids: int) -> dict[str, float]:
+        folder = tmp_path / "-".join(map(str, pids))
+        folder.mkdir()
+        for pid in pids:
+            (folder / f"gauge_livesum_{pid}.db").touch()
+            (folder / f"gauge_livemin_{pid}.db").touch()
+        (folder / "counter_1.db").touch()
+        return {metric.name: metric.samples[0].value for metric in AllProcesses("fs", str(folder)).collect()}
+
+    with subprocess.Popen(["sleep", "60"]) as other:
+        us, them, both = used(os.getpid()), used(other.pid), used(os.getpid(), other.pid)
+        other.kill()
+    assert both["fs_process_open_fds"] == us["fs_process_open_fds"] + them["fs_process_open_fds"]
+    assert both["fs_process_resident_memory_bytes"] > us["fs_process_resident_memory_bytes"]
+    assert both["fs_process_start_time_seconds"] == us["fs_process_start_time_seconds"]
+    assert used(2**22 + 1) == {}, "one that has just ended"

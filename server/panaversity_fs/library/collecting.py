@@ -33,6 +33,7 @@ from panaversity_fs.store.blobs import BlobKey, Leftover, Listed
 from panaversity_fs.store.books import BookRow, find_book, save_book
 from panaversity_fs.store.database import Connection
 from panaversity_fs.store.facts import REBUILT, recall
+from panaversity_fs.store.outcomes import again
 
 OPERATION = "gc"
 _LOOKS = 5
@@ -110,7 +111,8 @@ def _counts(done: Collected) -> dict[str, int]:
 
 async def _places(context: Context) -> set[Place]:
     async with context.database.read(OPERATION) as connection:
-        return await known_places(connection) | await context.blobs.places()
+        known = await known_places(connection)
+    return known | await context.blobs.places()  # outside: listing a bucket takes its time
 
 
 class Collection:
@@ -162,8 +164,7 @@ class Collection:
             lambda connection, kept, pins: self._sweep(connection, kept, pins, listing)
         )
         await self._context.pause("gc swept")
-        for listed in doomed.strays:
-            await self._context.blobs.remove(listed.key)
+        await self._context.blobs.remove_many([listed.key for listed in doomed.strays])
         for leftover in doomed.leftovers:
             await self._context.blobs.remove_leftover(leftover)
         await finish(self._context, self._place, doomed.rows)
@@ -174,6 +175,7 @@ class Collection:
         book = await find_book(connection, self._place[0], lock)
         return book if book is not None and book.incarnation == self._place[1] else None
 
+    @again(undecided=True)
     async def _settle(self, new: Collected) -> Collected:
         """Let go what has run out: pins, promises, idempotency records. Then read the promises that stand."""
         now = self._context.clock()
@@ -194,15 +196,19 @@ class Collection:
                 )
             await self._keeper.read_promises(standing.told)
             try:
-                async with self._context.database.write(OPERATION, self._place[0]) as connection:
-                    book = await self._present(connection, lock=True)
-                    now = self._context.clock()
-                    under_lock = await self._keeper.standing(connection, book, now)
-                    kept = await self._keeper.kept(connection, book, under_lock.pins, under_lock.told, now)
-                    return await step(connection, kept, under_lock.pins)
+                return await self._judge(step)
             except NotRead:
                 continue
         raise _busy(self._place)
+
+    @again(undecided=False)  # the log names what goes, once
+    async def _judge(self, step: _Step) -> _Doomed:
+        async with self._context.database.write(OPERATION, self._place[0]) as connection:
+            book = await self._present(connection, lock=True)
+            now = self._context.clock()
+            standing = await self._keeper.standing(connection, book, now)
+            kept = await self._keeper.kept(connection, book, standing.pins, standing.told, now)
+            return await step(connection, kept, standing.pins)
 
     async def _mark(self, connection: Connection, kept: set[Digest], _pins: Sequence[Pin]) -> _Doomed:
         known = await rows_of(connection, *self._place)
@@ -250,9 +256,13 @@ class Collection:
 
 async def finish(context: Context, place: Place, given_up: Sequence[BlobRow]) -> None:
     """Remove objects whose rows are ``deleted``, then those rows. Harmless however late it comes."""
-    for row in given_up:
-        await context.blobs.remove(row.key)
+    await context.blobs.remove_many([row.key for row in given_up])
     await context.pause("gc removed")
+    await _forget(context, place, given_up)
+
+
+@again(undecided=True)
+async def _forget(context: Context, place: Place, given_up: Sequence[BlobRow]) -> None:
     async with context.database.write(OPERATION, place[0]) as connection:
         await find_book(connection, place[0], lock=True)
         await drop_deleted(connection, given_up)

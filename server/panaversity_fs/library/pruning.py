@@ -20,6 +20,7 @@ from panaversity_fs.library.context import Context
 from panaversity_fs.store import audit_holes, audit_rows
 from panaversity_fs.store.books import BookRow, all_books, find_book, save_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.uncut import in_thread
 
 OPERATION = "audit prune"
@@ -103,6 +104,12 @@ class _Life:
 
     async def _step(self, upto: int) -> int:
         """Let what goes up to this entry go, and own up to it, in one transaction. Answers how many went."""
+        removed = await self._dig(upto)
+        await self._context.pause("pruned")
+        return removed
+
+    @again(undecided=False)  # the tree may be ahead then: of hashes that never change
+    async def _dig(self, upto: int) -> int:
         async with self._context.database.write(OPERATION, self._book_id) as connection:
             book = await find_book(connection, self._book_id, lock=True)
             assert book is not None
@@ -114,7 +121,6 @@ class _Life:
                 await in_thread(self._tree.append, hashes)
                 statement = stated(self._incarnation, upto, self._tree.root(upto), kept)
                 await self._own_up(connection, book, Pruning(self._incarnation, upto, statement))
-        await self._context.pause("pruned")
         return removed
 
     async def _own_up(self, connection: Connection, book: BookRow, pruning: Pruning) -> None:

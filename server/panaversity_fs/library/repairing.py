@@ -19,6 +19,7 @@ from panaversity_fs.store.blob_rows import find_blobs
 from panaversity_fs.store.blob_states import Place, known_places, rows_of
 from panaversity_fs.store.blobs import BlobKey, verified
 from panaversity_fs.store.folder_search import files_by_digest, read_file
+from panaversity_fs.store.outcomes import again
 
 OPERATION = "fsck"
 Action = Literal["quarantine", "restore", "send again", "finish collection"]
@@ -104,6 +105,7 @@ async def _restore(context: Context, key: BlobKey, path: str) -> bool:
     return there
 
 
+@again(undecided=False)
 async def _log(context: Context, key: BlobKey) -> None:
     async with context.database.write(OPERATION, key.book_id) as connection:
         await log_upkeep(context, connection, key.book_id, OPERATION, [key])

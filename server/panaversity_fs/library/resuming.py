@@ -18,8 +18,10 @@ from panaversity_fs.library.context import PIN_LIFE, require_writer
 from panaversity_fs.library.facade import Facade
 from panaversity_fs.library.lives import incarnation_to_write
 from panaversity_fs.store.blob_rows import Pin, drop_upload, find_pins, save_pins
+from panaversity_fs.store.blobs import BlobKey
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.partials import Partial
 
 OPERATION = "upload"
@@ -79,15 +81,18 @@ class Resuming(Facade):
         # Another staging decides where the digest will be put, and revives what a collector condemned.
         async with await open_staging(self._context, book_id, caller, OPERATION) as staging:
             await staging.expect([digest])
-            async with self._context.database.write(OPERATION, book_id) as connection:
-                await find_book(connection, book_id, lock=True)
-                known = await _waiting(connection, book_id, digest, caller)
-                pin = Pin(
-                    known.upload_id if known else _MARK + self._context.token()[:31], digest, book_id,
-                    staging.incarnation, caller.subject, None, self._context.clock() + PIN_LIFE,
-                    staging.key(digest).generation,
-                )  # fmt: skip
-                await save_pins(connection, [pin])
+            return await self._renewed(book_id, staging.incarnation, staging.key(digest), caller)
+
+    @again(undecided=True)
+    async def _renewed(self, book_id: str, incarnation: int, key: BlobKey, caller: Caller) -> Pin:
+        async with self._context.database.write(OPERATION, book_id) as connection:
+            await find_book(connection, book_id, lock=True)
+            known = await _waiting(connection, book_id, key.digest, caller)
+            pin = Pin(
+                known.upload_id if known else _MARK + self._context.token()[:31], key.digest, book_id,
+                incarnation, caller.subject, None, self._context.clock() + PIN_LIFE, key.generation,
+            )  # fmt: skip
+            await save_pins(connection, [pin])
         return pin
 
     async def _finish(self, pin: Pin, total: int, caller: Caller, *, whole: bool) -> None:
@@ -112,6 +117,10 @@ class Resuming(Facade):
     async def _forget(self, pin: Pin) -> None:
         """Give up what waited. What cannot be removed now runs out with its pin."""
         await self._context.blobs.partials.remove(_partial(pin))
+        await self._drop(pin)
+
+    @again(undecided=True)
+    async def _drop(self, pin: Pin) -> None:
         async with self._context.database.write(OPERATION, pin.book_id) as connection:
             await drop_upload(connection, pin.upload_id)
 

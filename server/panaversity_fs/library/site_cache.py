@@ -20,6 +20,7 @@ from panaversity_fs.library.telling import require_book
 from panaversity_fs.store import site_cache_rows as sites
 from panaversity_fs.store.blobs import BlobKey, verified
 from panaversity_fs.store.books import find_book
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.site_cache_rows import SiteRow
 
 RENEWAL = timedelta(hours=1)
@@ -62,11 +63,17 @@ async def _forget_damaged(context: Context, key: BlobKey) -> None:
     """Nobody is to be told of these bytes again; other keys that share them included."""
     if context.read_only:
         return
-    async with context.database.write(OPERATION, key.book_id) as connection:
-        await find_book(connection, key.book_id, lock=True)
-        count = await sites.drop_object(connection, key)
+    count = await _forget(context, key)
     await remove_objects(context, [key])
     context.observer.site_cache("damaged", count)
+
+
+@again(undecided=True)
+async def _forget(context: Context, key: BlobKey) -> int:
+    """Drop the rows that name these bytes; answers how many."""
+    async with context.database.write(OPERATION, key.book_id) as connection:
+        await find_book(connection, key.book_id, lock=True)
+        return await sites.drop_object(connection, key)
 
 
 def _absent(book_id: str, key: Digest) -> NotFound:

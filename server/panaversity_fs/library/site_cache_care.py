@@ -16,6 +16,7 @@ from panaversity_fs.store.blob_states import Place
 from panaversity_fs.store.blobs import Leftover, Listed
 from panaversity_fs.store.books import find_book
 from panaversity_fs.store.database import Connection
+from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.site_cache_rows import SiteRow
 
 OPERATION = "gc"
@@ -59,10 +60,7 @@ async def collect_sites(
 
 async def _collect(context: Context, place: Place, *, really: bool, everything: bool) -> SitesCollected:
     if really:
-        async with context.database.write(OPERATION, place[0]) as connection:
-            going = await _going(context, connection, place, everything, lock=True)
-            await sites.drop_sites(connection, going)
-            await sites.drop_expired(connection, place, context.clock())
+        going = await _drop(context, place, everything)
     else:
         async with context.database.read(OPERATION) as connection:
             going = await _going(context, connection, place, everything, lock=False)
@@ -71,12 +69,21 @@ async def _collect(context: Context, place: Place, *, really: bool, everything: 
     await context.pause("sites listed")
     strays, forgotten = await _unnamed(context, place, going, listed, list(leftovers))
     if really:
-        for stray in strays:
-            await context.site_blobs.remove(stray.key)
+        await context.site_blobs.remove_many([stray.key for stray in strays])
         for leftover in forgotten:
             await context.site_blobs.remove_leftover(leftover)
         context.observer.site_cache("expired", len(going))
     return SitesCollected(*place, len(going), len(strays), len(forgotten), sum(stray.size for stray in strays))
+
+
+@again(undecided=True)
+async def _drop(context: Context, place: Place, everything: bool) -> list[SiteRow]:
+    """Let the rows go; answers which."""
+    async with context.database.write(OPERATION, place[0]) as connection:
+        going = await _going(context, connection, place, everything, lock=True)
+        await sites.drop_sites(connection, going)
+        await sites.drop_expired(connection, place, context.clock())
+    return going
 
 
 async def _going(

@@ -7,6 +7,7 @@ nobody, and reclaimed (``site_cache_care``). Does not look into a site: that its
 whoever restores it to check.
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from panaversity_fs.store.database import Connection
 from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.site_cache_rows import SiteRow, SiteUpload
 
+logger = logging.getLogger("panaversity_fs.site_cache")
 OPERATION = "site cache"
 _CLEAN_UP_SECONDS = 30
 
@@ -138,12 +140,14 @@ async def _receive(
         named = await _name(context, upload, offer, agent)
         return named
     finally:
-        with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
+        with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True) as given:
             await batch.discard()
             if named is None:
                 await _take_back(context, upload)
             else:
                 await remove_objects(context, named.unnamed)
+        if given.cancelled_caught:
+            logger.warning("clean up after a site: not done in %s s; gc takes the rest", _CLEAN_UP_SECONDS)
 
 
 @again(undecided=False)
@@ -199,6 +203,5 @@ async def _is_named(context: Context, upload: SiteUpload) -> bool:
 
 async def remove_objects(context: Context, objects: Iterable[BlobKey]) -> None:
     """Remove what no row names. What cannot be removed now is a stray, for the next collection."""
-    for key in objects:
-        with suppress(PanaversityError):
-            await context.site_blobs.remove(key)
+    with suppress(PanaversityError):
+        await context.site_blobs.remove_many(list(objects))

@@ -174,7 +174,7 @@ class Staging:
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
+        with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True) as given:
             try:
                 await self._clean_up()
             except PanaversityError as trouble:
@@ -182,6 +182,8 @@ class Staging:
                     raise
                 # What went wrong first is what the caller has to know; gc takes what stays.
                 logger.warning("clean up after a failed upload: %s", trouble)
+        if given.cancelled_caught:
+            logger.warning("clean up after a failed upload: not done in %s s; gc takes the rest", _CLEAN_UP_SECONDS)
 
     async def _clean_up(self) -> None:
         await self._batch.discard()
@@ -191,8 +193,7 @@ class Staging:
     async def _remove(self, digests: set[Digest]) -> None:
         """Drop our pins, then the bytes that no commit named and nobody else is sending."""
         unnamed = await self._give_up(digests)
-        for key in unnamed:
-            await self._context.blobs.remove(key)
+        await self._context.blobs.remove_many(list(unnamed))
         sent = {key.digest for key in unnamed} if self._published else digests
         self._context.observer.took_back(len(sent & self.stored.keys()))
 

@@ -159,6 +159,9 @@ class BlobStore(Protocol):
     async def remove(self, key: BlobKey) -> None:
         """Forget the blob, durably; fine when there is none."""
 
+    async def remove_many(self, keys: Sequence[BlobKey]) -> None:
+        """Forget these blobs, durably, as quickly as the medium can; after an error some may be left."""
+
     async def places(self) -> set[tuple[str, int]]:
         """(book id, incarnation) of every book that has or had bytes here."""
 

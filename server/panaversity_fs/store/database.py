@@ -1,4 +1,5 @@
-"""The database as two doors: ``read`` (a snapshot) and ``write`` (the lock, then one transaction).
+"""The database as two doors, ``read`` (a snapshot) and ``write`` (the lock, then one transaction), and ``rewrite`` for
+migrations.
 
 Knows which engine a URL names and that every error leaves as one of ours; does not know engines from within
 (``sqlite``, ``postgres``), nor what is stored.
@@ -12,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from panaversity_fs.core.errors import InvalidArgument, PanaversityError
-from panaversity_fs.database_url import POSTGRES
+from panaversity_fs.database_url import POSTGRES, SQLITE, is_postgres
+from panaversity_fs.store.locks import store_key
 
 Connection = AsyncConnection
 """A running transaction, as use cases hand it from row module to row module."""
@@ -27,6 +29,9 @@ class Doors(Protocol):
     def read(self, operation: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """A snapshot."""
 
+    def rewrite(self, operation: str, lock: int) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction without limits of time that nobody else who names this lock is beside."""
+
     def fault(self, fault: SQLAlchemyError, operation: str) -> PanaversityError:
         """The typed error for an error of the engine. Statements and parameters stay out of it."""
 
@@ -36,15 +41,15 @@ class Doors(Protocol):
 
 def doors_of(url: str) -> Doors:
     """The engine a URL names, which is imported only now. Raises ``InvalidArgument`` for none, ``ConfigInvalid``."""
-    if url.startswith(POSTGRES):
+    if is_postgres(url):
         from panaversity_fs.store.postgres import PostgresDoors
 
         return PostgresDoors(url)
-    from panaversity_fs.store.sqlite import SCHEME, SqliteDoors
-
-    if not url.startswith(SCHEME):
-        hint = f"Begin it with {SCHEME} or {POSTGRES}"
+    if not url.startswith(SQLITE):
+        hint = f"Begin it with {SQLITE} or {POSTGRES}"
         raise InvalidArgument("start", "DATABASE_URL", "names a database this version cannot use", hint)
+    from panaversity_fs.store.sqlite import SqliteDoors
+
     return SqliteDoors(url)
 
 
@@ -67,6 +72,14 @@ class Database:
         """One snapshot; never waits for a writer."""
         with _typed_errors(self._doors, operation):
             async with self._doors.read(operation) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def rewrite(self, operation: str, what: str) -> AsyncIterator[AsyncConnection]:
+        """One transaction that may take, and wait for its turn, as long as it needs: for what rewrites tables. ``what``
+        is the lock of the store under which nobody else does this."""
+        with _typed_errors(self._doors, operation):
+            async with self._doors.rewrite(operation, store_key(what)) as connection:
                 yield connection
 
     async def close(self) -> None:

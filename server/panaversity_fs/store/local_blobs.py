@@ -84,6 +84,10 @@ class LocalBlobs:
             os.unlink(path)
             sync_folder(os.path.dirname(path))
 
+    async def remove_many(self, keys: Sequence[BlobKey]) -> None:
+        for key in keys:
+            await self.remove(key)
+
     async def places(self) -> set[tuple[str, int]]:
         with storage_errors("list"):
             return await to_thread.run_sync(self._places)

@@ -7,7 +7,7 @@ never two books: so nobody waits in a ring.
 
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, func, literal, select, text
+from sqlalchemy import BigInteger, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 MIGRATING = "migrating"
@@ -18,6 +18,11 @@ TIDYING = "tidying"
 def book_key(book_id: str) -> int:
     """The number of a book's lock: 64 bits with a sign, as PostgreSQL wants it."""
     return _key(f"book {book_id}")
+
+
+def store_key(what: str) -> int:
+    """The number of a lock of the store as a whole."""
+    return _key(what)
 
 
 def _key(name: str) -> int:
@@ -35,15 +40,8 @@ async def lock_book(connection: AsyncConnection, book_id: str) -> None:
 async def lock_store(connection: AsyncConnection, what: str) -> None:
     """Wait until nobody else does this to the store as a whole."""
     if connection.dialect.name == "postgresql":
-        await _lock(connection, _key(what))
+        await _lock(connection, store_key(what))
 
 
 async def _lock(connection: AsyncConnection, key: int) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(literal(key, BigInteger))))
-
-
-async def without_limits(connection: AsyncConnection) -> None:
-    """Let this transaction take its time, and be idle: for what rewrites tables."""
-    if connection.dialect.name == "postgresql":
-        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            await connection.execute(text(f"SET LOCAL {limit} = 0"))

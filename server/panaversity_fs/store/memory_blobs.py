@@ -43,6 +43,10 @@ class MemoryBlobs:
     async def remove(self, key: BlobKey) -> None:
         self.blobs.pop(key.name, None)
 
+    async def remove_many(self, keys: Sequence[BlobKey]) -> None:
+        for key in keys:
+            await self.remove(key)
+
     async def places(self) -> set[tuple[str, int]]:
         return {(book_id, int(number)) for _, book_id, number, *_ in (name.split("/") for name in self.blobs)}
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 
 from panaversity_fs.core.errors import ConfigInvalid
 from panaversity_fs.store.database import Database
-from panaversity_fs.store.locks import MIGRATING, lock_store, without_limits
+from panaversity_fs.store.locks import MIGRATING
 from panaversity_fs.store.outcomes import again
 from panaversity_fs.store.tables import store_facts
 
@@ -20,13 +20,12 @@ HEAD = "0003"
 
 @again(undecided=True)
 async def migrate(database: Database) -> None:
-    """Run the missing steps. Raises ``ConfigInvalid`` for a database of a newer version."""
+    """Run the missing steps when nobody else does, however long that takes. Raises ``ConfigInvalid`` for a database of
+    a newer version."""
     async with database.read("migrate") as connection:
         if await connection.run_sync(current) == HEAD:
             return
-    async with database.write("migrate") as connection:
-        await lock_store(connection, MIGRATING)
-        await without_limits(connection)
+    async with database.rewrite("migrate", MIGRATING) as connection:
         await connection.run_sync(_upgrade)
 
 

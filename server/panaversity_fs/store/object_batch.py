@@ -17,15 +17,15 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from panaversity_fs.store.blobs import CHUNK, BlobKey, Checker, Stored
-from panaversity_fs.store.object_client import PART, ObjectClient
+from panaversity_fs.store.object_client import PART, QUICK, ObjectClient
 from panaversity_fs.store.object_many import all_of
 from panaversity_fs.store.object_spool import Span, Spool
 from panaversity_fs.store.uncut import uncut
 
 LARGE = PART
 """Bytes from which on a blob is sent in parts."""
-_SENDING = 32
-"""Small blobs sent at a time by one batch."""
+_SENDING = ((QUICK, 32), (CHUNK, 12), (LARGE, 4))
+"""Blobs up to so many bytes, and how many of them one batch sends at a time: they are in memory, and share a line."""
 _LARGE_SENDING = 2
 
 
@@ -86,16 +86,12 @@ class ObjectBatch:
                 new.add(key)
             del self._taken[key]
 
-        small = [partial(send, key) for key, span in self._taken.items() if span.size <= LARGE]
-        await all_of(small, self._at_once(), to_the_end=True)
+        for most, at_once in _SENDING:
+            fitting = [partial(send, key) for key, span in self._taken.items() if span.size <= most]
+            await all_of(fitting, at_once, to_the_end=True)
         await all_of([partial(send, key) for key in list(self._taken)], _LARGE_SENDING, to_the_end=True)
         self._spool.clear()
         return new
-
-    def _at_once(self) -> int:
-        """So many at a time that their bytes, taken out of the file, stay near 32 MiB."""
-        largest = max((span.size for span in self._taken.values() if span.size <= LARGE), default=0)
-        return max(4, min(_SENDING, 4 * LARGE // max(1, largest)))
 
     async def _send(self, key: BlobKey, span: Span) -> bool:
         """Put a small blob; True when it is new."""

@@ -81,6 +81,9 @@ class ObjectBlobs:
     async def remove(self, key: BlobKey) -> None:
         await self._client.remove(key.name)
 
+    async def remove_many(self, keys: Sequence[BlobKey]) -> None:
+        await self._client.remove_many([key.name for key in keys])
+
     async def places(self) -> set[tuple[str, int]]:
         found = set[tuple[str, int]]()
 

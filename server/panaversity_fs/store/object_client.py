@@ -6,11 +6,11 @@ Requests are tried again here, where an unknown outcome can be resolved; only th
 inside of ``obstore``, which alone knows them.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 import obstore
@@ -18,13 +18,11 @@ import obstore
 from panaversity_fs.store.blobs import CHUNK
 from panaversity_fs.store.object_connection import connection
 from panaversity_fs.store.object_faults import VENDOR_FAULTS, judge, typed
-from panaversity_fs.store.object_many import AT_ONCE
+from panaversity_fs.store.object_many import AT_ONCE, all_of
 from panaversity_fs.store.object_place import ObjectPlace
 from panaversity_fs.store.object_retry import Refusal, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from obstore import ObjectMeta
     from obstore.store import S3Store
 
@@ -32,10 +30,11 @@ PART = 8 * CHUNK
 """Bytes of one part of a large object: 10,000 parts, S3's bound, are 80 GiB."""
 _PAGE = 1000
 """Names asked for at once; the most that S3 gives."""
+QUICK = CHUNK // 8
+"""Bytes up to which an object is sent within one attempt's time; more are given time of their own."""
+_PARTS_AT_ONCE = 2
 _LONG_SECONDS = 30.0
 """Seconds that a large object is given beside those for its bytes."""
-_SLOWEST = CHUNK
-"""Bytes a second that a large object is given time for."""
 
 _Result = TypeVar("_Result")
 
@@ -49,12 +48,23 @@ class ObjectClient:
         self._room = room or anyio.Semaphore(AT_ONCE)
         self._quick = connection(place)
         self._long = connection(place, lasting=True)
-        self._ranges = True
+        self._ranges = self._knows_bulk = True
+
+    @cached_property
+    def _sending(self) -> "S3Store":
+        """For what takes longer than an attempt to be sent; the time is kept here."""
+        return connection(self.place, lasting=True, silence=self.place.patience.sending(PART))
 
     @cached_property
     def _parts(self) -> "S3Store":
         """For large objects, which most processes never send."""
-        return connection(self.place, lasting=True, retries=self.place.patience.tries)
+        patience = self.place.patience
+        silence = patience.sending(_PARTS_AT_ONCE * PART)
+        return connection(self.place, lasting=True, silence=silence, retries=patience.tries)
+
+    @cached_property
+    def _bulk(self) -> "S3Store":
+        return connection(self.place, bulk=True)
 
     def below(self, part: str) -> "ObjectClient":
         """The same bucket below a further prefix; requests in flight are counted together."""
@@ -102,11 +112,11 @@ class ObjectClient:
         async def put(failed: int) -> bool:
             nonlocal lost
             lost = failed > 0
-            await obstore.put_async(self._quick, name, data, mode="create", use_multipart=False)
+            await self._put(name, data, "create")
             return True
 
         try:
-            return await self._ask(operation, put)
+            return await self._ask(operation, put, self._time_for(data))
         except Refusal as refusal:
             if refusal.meaning != "exists":
                 raise refusal.error from refusal
@@ -116,17 +126,32 @@ class ObjectClient:
         """Put a small object, whatever is there."""
 
         async def put(_failed: int) -> None:
-            await obstore.put_async(self._quick, name, data, use_multipart=False)
+            await self._put(name, data, "overwrite")
 
-        await self._plainly(operation, put)
+        await self._plainly(operation, put, self._time_for(data))
+
+    async def _put(self, name: str, data: bytes, mode: Literal["create", "overwrite"]) -> None:
+        """One attempt. Raises ``VENDOR_FAULTS``."""
+        if len(data) <= QUICK:
+            await obstore.put_async(self._quick, name, data, mode=mode, use_multipart=False)
+            return
+        with anyio.fail_after(self.place.patience.sending(len(data))):
+            await obstore.put_async(self._sending, name, data, mode=mode, use_multipart=False)
+
+    def _time_for(self, data: bytes) -> float:
+        """Seconds for all attempts at sending this: two may take all of their time."""
+        patience = self.place.patience
+        return patience.total + 2 * (patience.sending(len(data)) - patience.attempt)
 
     async def put_large(self, name: str, size: int, pieces: Callable[[], AsyncIterator[bytes]]) -> None:
         """Put an object in parts; it is visible when the last one is there. What ``pieces`` raises takes all back."""
 
         async def put(_failed: int) -> None:
-            await obstore.put_async(self._parts, name, pieces(), use_multipart=True, chunk_size=PART, max_concurrency=2)
+            await obstore.put_async(
+                self._parts, name, pieces(), use_multipart=True, chunk_size=PART, max_concurrency=_PARTS_AT_ONCE
+            )
 
-        await self._plainly("store", put, _LONG_SECONDS + size / _SLOWEST)
+        await self._plainly("store", put, _LONG_SECONDS + self.place.patience.sending(size))
 
     async def remove(self, name: str, operation: str = "remove") -> None:
         """Remove an object; fine where nothing is."""
@@ -138,6 +163,25 @@ class ObjectClient:
             await self._ask(operation, delete)
         except Refusal as refusal:
             refusal.require_absent()
+
+    async def remove_many(self, names: Sequence[str]) -> None:
+        """Remove objects, a thousand by one request where the store knows that; fine where nothing is."""
+        left = list(names)
+        while len(left) > 1 and self._knows_bulk and await self._remove_page(left[:_PAGE]):
+            del left[:_PAGE]
+        await all_of([partial(self.remove, name) for name in left])
+
+    async def _remove_page(self, names: list[str]) -> bool:
+        """Remove these; False where the store does not know how, which one by one will say best."""
+
+        async def delete(_failed: int) -> None:
+            await obstore.delete_async(self._bulk, names)
+
+        try:
+            await self._ask("remove", delete)
+        except Refusal:
+            self._knows_bulk = False
+        return self._knows_bulk
 
     async def copy(self, source: str, target: str, operation: str) -> bool:
         """Copy inside of the store; False where nothing is at ``source``."""

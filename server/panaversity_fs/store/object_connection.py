@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
-"""How long a store may say nothing while it copies, or takes in a part of a large object."""
+"""How long a store may say nothing while it copies."""
 _FOR_EVER = timedelta(days=1)
 
 
-def connection(place: ObjectPlace, *, lasting: bool = False, retries: int = 0) -> S3Store:
+def connection(
+    place: ObjectPlace, *, lasting: bool = False, silence: float = 0.0, retries: int = 0, bulk: bool = False
+) -> S3Store:
     """A pool of connections to the bucket. A request may take one attempt's time, or as long as it takes while bytes
-    come (``lasting``). ``retries`` is how often ``obstore`` itself tries again."""
+    come (``lasting``); bytes that go count as none, so ``silence`` says how many seconds they are given. ``retries`` is
+    how often ``obstore`` itself tries again; ``bulk`` removes many objects by one request."""
     patience = place.patience
-    attempt = max(patience.attempt, _SILENCE_SECONDS) if lasting else patience.attempt
+    attempt = max(patience.attempt, _SILENCE_SECONDS, silence) if lasting else patience.attempt
     credential: S3Credential = {
         "access_key_id": place.access_key_id,
         "secret_access_key": place.secret_access_key,
@@ -44,7 +47,7 @@ def connection(place: ObjectPlace, *, lasting: bool = False, retries: int = 0) -
         virtual_hosted_style_request=False,
         s3_express=False,
         conditional_put="etag",
-        disable_bulk_delete=True,  # not every store knows it, and blobs go one by one
+        disable_bulk_delete=not bulk,
         client_options={
             "allow_http": urlsplit(place.endpoint).scheme == "http",
             "allow_invalid_certificates": False,
@@ -55,7 +58,7 @@ def connection(place: ObjectPlace, *, lasting: bool = False, retries: int = 0) -
         },
         retry_config={
             "max_retries": retries,
-            "retry_timeout": timedelta(seconds=max(patience.total, _SILENCE_SECONDS)),
+            "retry_timeout": timedelta(seconds=max(patience.total, _SILENCE_SECONDS, silence)),
             "backoff": {
                 "init_backoff": timedelta(seconds=patience.first),
                 "max_backoff": timedelta(seconds=patience.longest),

@@ -76,6 +76,8 @@ def _meaning(fault: BaseException, status: int, word: str, text: str) -> Meaning
         return "broken"
     if "non-partial response" in text:
         return "whole"
+    if "invalid DeleteObjects response" in text:  # a store that answers what it does not know
+        return "broken"
     if isinstance(fault, OSError) or type(fault) is exceptions.GenericError:
         return "again"  # no answer: the connection was refused, cut or too slow
     return "broken"

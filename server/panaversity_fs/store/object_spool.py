@@ -3,13 +3,15 @@
 The file is this process's alone and goes with it, whatever ends it: nothing can be left over. Knows offsets, not blobs.
 """
 
+import errno
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from panaversity_fs.core.errors import StorageFull, Unavailable
 from panaversity_fs.store.blobs import CHUNK
-from panaversity_fs.store.durable import storage_errors
 from panaversity_fs.store.uncut import in_thread
 
 IN_MEMORY = 8 * CHUNK
@@ -49,7 +51,7 @@ class Spool:
 
     async def write(self, data: bytes) -> None:
         """Append to the file. Raises ``StorageFull``, ``Unavailable``."""
-        with storage_errors("store"):
+        with _folder_errors():
             await in_thread(self._write, data)
 
     def _write(self, data: bytes) -> None:
@@ -78,7 +80,7 @@ class Spool:
         at, end = span.start, span.start + span.size
         while at < end:
             assert self._file is not None
-            with storage_errors("store"):
+            with _folder_errors():
                 piece = await in_thread(os.pread, self._file, min(CHUNK, end - at), at)
             at += len(piece)
             yield piece
@@ -88,3 +90,18 @@ class Spool:
         if self._file is not None:
             os.close(self._file)
         self._file, self._held, self._end = None, 0, 0
+
+
+@contextmanager
+def _folder_errors() -> Iterator[None]:
+    """The operating system's errors as ours; they are about this machine, not about the object store."""
+    place, backend = "temporary folder", "s3"
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "Make room there or set TMPDIR"
+            raise StorageFull("store", place, "has no space left", hint, backend=backend) from fault
+        reason = os.strerror(fault.errno) if fault.errno else type(fault).__name__
+        hint = "Look at it or set TMPDIR"
+        raise Unavailable("store", place, f"cannot be used ({reason})", hint, backend=backend) from fault

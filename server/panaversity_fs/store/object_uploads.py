@@ -6,6 +6,7 @@ does not answer the listing is said so in the log once: a life-cycle rule of the
 """
 
 import html
+import http.client
 import logging
 import re
 import urllib.error
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from anyio import to_thread
 
@@ -65,7 +67,11 @@ class OpenUploads:
             found += self._read(text)
             if "<IsTruncated>true" not in text:
                 break
-            query |= {"key-marker": _of(text, "NextKeyMarker"), "upload-id-marker": _of(text, "NextUploadIdMarker")}
+            markers = {"key-marker": _of(text, "NextKeyMarker"), "upload-id-marker": _of(text, "NextUploadIdMarker")}
+            if markers.items() <= query.items():  # the same page again, for ever
+                logger.warning("unfinished multipart uploads are not all listed: the store tells no way on")
+                break
+            query |= markers
         return found
 
     def _read(self, text: str) -> list[OpenUpload]:
@@ -94,13 +100,27 @@ class OpenUploads:
         request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - judged by config
         try:
             with urllib.request.urlopen(request, timeout=self._place.patience.attempt) as answer:  # noqa: S310
-                return str(answer.read(_MOST).decode(errors="replace"))
+                return _body(answer)
         except urllib.error.HTTPError as fault:
             with fault:
-                body = fault.read(_MOST).decode(errors="replace")
+                body = _body(fault)
             if fault.code == 404 and "NoSuchUpload" in body:
                 return ""  # it ended already; some stores also say so where a bucket has none at all
             raise _Answered(f"status code: {fault.code} {body}") from None
+        except http.client.HTTPException as fault:
+            raise _Answered(type(fault).__name__) from fault
+
+
+def _body(answer: Any) -> str:
+    """All of an answer. Raises ``_Answered`` for one that was cut: it is no shorter answer."""
+    said = answer.headers.get("Content-Length") or ""
+    try:
+        data = answer.read(_MOST)
+    except http.client.HTTPException as fault:
+        raise _Answered(type(fault).__name__) from fault
+    if said.isdecimal() and len(data) < min(int(said), _MOST):
+        raise _Answered("cut")
+    return str(data.decode(errors="replace"))
 
 
 def _of(text: str, tag: str) -> str:

@@ -7,8 +7,8 @@ a transaction pooler may stand in between. Knows engines and the life of a conne
 ``postgres_faults``; does not know what is stored.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import Any
 
@@ -30,15 +30,19 @@ CONNECTIONS = 20
 WRITERS = 14
 """Of the connections, those that writers may hold at once: reads never wait for writers (invariant 5)."""
 WAIT_SECONDS = 30.0
-"""How long anybody waits for a connection or for a book, all in all."""
+"""After that nobody begins again to wait for a connection or for a book: all waits of one transaction have one end, and
+the last of them takes at most ``LOCK_MS`` more."""
 CONNECT_SECONDS = 10.0
 LOCK_MS, STATEMENT_MS, IDLE_MS = 10_000, 60_000, 20_000
 """Limits of a transaction. It is idle less than a book is waited for: who lost a connection can learn the outcome."""
 _ANSWER_SECONDS = STATEMENT_MS / 1000 + 30
 """After that the other side is taken for gone."""
+_SLACK_SECONDS = 5.0
+"""What the way there and back is given beside what the other side may take."""
 
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_TIMEOUTS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
 class PostgresDoors:
@@ -51,8 +55,9 @@ class PostgresDoors:
             raise ConfigInvalid(
                 "start", "DATABASE_URL", str(problem), "Correct it", key="DATABASE_URL", reason=str(problem)
             ) from None
-        self._engine = _engine(target)
-        self._turns = Turns(CONNECTIONS, WRITERS, WAIT_SECONDS)
+        self._target = target
+        self._engine = _engine(target, CONNECTIONS, _ANSWER_SECONDS)
+        self._turns = Turns(CONNECTIONS, WRITERS)
 
     @asynccontextmanager
     async def write(self, operation: str, book_id: str | None) -> AsyncIterator[AsyncConnection]:
@@ -60,18 +65,38 @@ class PostgresDoors:
 
         Raises ``Undecided`` where the answer to COMMIT was lost.
         """
-        lock = None if book_id is None else book_key(book_id)
-        begin = _begin(_WRITE, lock)
-        async with self._turns.writing(operation, book_id), self._transaction(operation, begin) as connection:
+        begin = _begin(_WRITE, None if book_id is None else book_key(book_id))
+        until = anyio.current_time() + WAIT_SECONDS
+        async with (
+            self._turns.writing(operation, book_id, until),
+            _begun(lambda: _Transaction(self._engine, operation), begin, until) as connection,
+        ):
             if book_id is not None:
                 connection.locked.add(book_id)
             yield connection
+            await uncut(connection.make_it_so())
 
     @asynccontextmanager
     async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """One snapshot; never waits for a writer."""
-        async with self._turns.reading(operation), self._transaction(operation, _begin(_READ, None)) as connection:
+        """One snapshot; never waits for a writer. Who loses the connection at its end has read all there is to read."""
+        begin, until = _begin(_READ, None), anyio.current_time() + WAIT_SECONDS
+        async with (
+            self._turns.reading(operation, until),
+            _begun(lambda: _Reading(self._engine, operation), begin, until) as connection,
+        ):
             yield connection
+
+    @asynccontextmanager
+    async def rewrite(self, operation: str, lock: int) -> AsyncIterator[AsyncConnection]:
+        """A write on a connection of its own that may take, and wait for this lock, as long as it needs."""
+        engine, begin = _engine(self._target, 1, None), _begin(_WRITE, lock, limited=False)
+        try:
+            until = anyio.current_time() + WAIT_SECONDS
+            async with _begun(lambda: _Unhurried(engine, operation), begin, until) as connection:
+                yield connection
+                await uncut(connection.make_it_so())
+        finally:
+            await engine.dispose()
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -81,65 +106,57 @@ class PostgresDoors:
         """The typed error for what PostgreSQL said."""
         return faults.typed(fault, operation)
 
-    @asynccontextmanager
-    async def _transaction(self, operation: str, begin: str) -> AsyncIterator["_Transaction"]:
-        connection = await self._begun(operation, begin)
-        try:
-            yield connection
-            await uncut(connection.make_it_so())
-        finally:
-            await uncut(connection.give_back())
-
-    async def _begun(self, operation: str, begin: str) -> "_Transaction":
-        """A transaction that has begun. Connections that died in the pool are replaced, and a book that is held too
-        long is waited for again; nothing was read yet, so that nobody notices."""
-        deadline = anyio.current_time() + WAIT_SECONDS
-        for attempt in count(1):
-            connection = _Transaction(self._engine, operation)
-            try:
-                await uncut(connection.begin_with(begin))
-            except faults.driver_errors() as fault:
-                await uncut(connection.give_back())
-                if not faults.passes(fault) or anyio.current_time() > deadline or attempt > 2 * CONNECTIONS:
-                    raise faults.typed(fault, operation) from fault
-                await anyio.sleep(0 if faults.is_lost(fault) else pause_after(attempt))
-            except BaseException:
-                await uncut(connection.give_back())
-                raise
-            else:
-                break
-        return connection
-
 
 class _Transaction(Steady):
     """One transaction on one connection of the pool."""
+
+    ending = "ROLLBACK"
+    """What ends it where nobody committed."""
 
     def __init__(self, engine: AsyncEngine, operation: str) -> None:
         super().__init__(engine)
         self.locked: set[str] = set()
         """The books whose locks it holds."""
-        self._operation = operation
+        self.operation = operation
+        self._silent = False
+        """True when an answer did not come in time: it could still come, and be taken for another's."""
 
     async def execute(self, *arguments: Any, **options: Any) -> Any:
-        try:
+        with self._typed():
             return await super().execute(*arguments, **options)
-        except (OSError, TimeoutError) as fault:  # the driver's own words for a connection that is gone
-            raise faults.typed(fault, self._operation) from fault
+
+    async def run_sync(self, *arguments: Any, **options: Any) -> Any:
+        with self._typed():
+            return await super().run_sync(*arguments, **options)
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        """The driver's own words for a connection that is gone become ours."""
+        try:
+            yield
+        except (OSError, TimeoutError) as fault:
+            self._silent = isinstance(fault, TimeoutError)
+            raise faults.typed(fault, self.operation) from fault
 
     async def begin_with(self, begin: str) -> None:
         """Take a connection and begin."""
         await self.start()
-        await self._driver.execute(begin)
+        try:
+            await self._driver.execute(begin, timeout=LOCK_MS / 1000 + _SLACK_SECONDS)
+        except TimeoutError:
+            self._silent = True
+            raise
 
     async def make_it_so(self) -> None:
         """Commit. Raises ``Undecided`` when nobody can say whether it happened."""
         try:
             answer = await self._driver.execute("COMMIT")
         except Exception as fault:
-            raise faults.of_commit(fault, self._operation) from fault
+            self._silent = isinstance(fault, TimeoutError)
+            raise faults.of_commit(fault, self.operation) from fault
         if answer != "COMMIT":  # an error in it was swallowed on the way: PostgreSQL rolls back and says so
             problem = "had given the transaction up"
-            raise NothingDone(self._operation, "database", problem, "Try again", backend="sql")
+            raise NothingDone(self.operation, "database", problem, "Try again", backend="sql")
 
     async def give_back(self) -> None:
         """Let nothing be that was not committed. Back to the pool, or away when it is of no use any more."""
@@ -152,10 +169,12 @@ class _Transaction(Steady):
             await self.close()
 
     async def _is_clean(self) -> bool:
+        if self._silent:
+            return False
         driver = self._driver
         try:
             if not driver.is_closed() and driver.is_in_transaction():
-                await driver.execute("ROLLBACK")
+                await driver.execute(self.ending, timeout=_SLACK_SECONDS)
         except faults.driver_errors():
             return False
         return not driver.is_closed()
@@ -167,27 +186,71 @@ class _Transaction(Steady):
         return self.sync_connection.connection.driver_connection
 
 
-def _begin(begin: str, lock: int | None) -> str:
+class _Reading(_Transaction):
+    """A transaction that changes nothing, so that it cannot fail at its end."""
+
+    ending = "COMMIT"  # the server counts what was rolled back, and people watch that figure
+
+
+class _Unhurried(_Transaction):
+    """A transaction without limits on either side."""
+
+    async def begin_with(self, begin: str) -> None:
+        await self.start()
+        await self._driver.execute(begin)
+
+
+@asynccontextmanager
+async def _begun(make: Callable[[], _Transaction], begin: str, until: float) -> AsyncIterator[_Transaction]:
+    """A transaction that has begun, given back afterwards."""
+    connection = await _begin_one(make, begin, until)
+    try:
+        yield connection
+    finally:
+        await uncut(connection.give_back())
+
+
+async def _begin_one(make: Callable[[], _Transaction], begin: str, until: float) -> _Transaction:
+    """Begin. Connections that died in the pool are replaced, and a book that is held too long is waited for again until
+    then; nothing was read yet, so that nobody notices."""
+    for attempt in count(1):
+        connection = make()
+        try:
+            await uncut(connection.begin_with(begin))
+        except faults.driver_errors() as fault:
+            await uncut(connection.give_back())
+            if not faults.passes(fault) or anyio.current_time() > until or attempt > 2 * CONNECTIONS:
+                raise faults.typed(fault, connection.operation) from fault
+            await anyio.sleep(0 if faults.is_lost(fault) else pause_after(attempt))
+        except BaseException:
+            await uncut(connection.give_back())
+            raise
+        else:
+            break
+    return connection
+
+
+def _begin(begin: str, lock: int | None, *, limited: bool = True) -> str:
     """The message that begins: with the limits of the transaction, which end with it, and its lock.
 
     Statements of one message each have a snapshot of their own: what is read later was committed before the lock came.
     """
-    limits = {"lock": LOCK_MS, "statement": STATEMENT_MS, "idle_in_transaction_session": IDLE_MS}
-    parts = [begin, *(f"SET LOCAL {name}_timeout = {value}" for name, value in limits.items())]
+    limits = (LOCK_MS, STATEMENT_MS, IDLE_MS) if limited else (0, 0, 0)
+    parts = [begin, *(f"SET LOCAL {name} = {value}" for name, value in zip(_TIMEOUTS, limits, strict=True))]
     if lock is not None:
         parts.append(f"SELECT pg_advisory_xact_lock({lock})")
     return "; ".join(parts)
 
 
-def _engine(target: Target) -> AsyncEngine:
-    """Connections that begin and end transactions only when they are told to.
+def _engine(target: Target, connections: int, answer: float | None) -> AsyncEngine:
+    """Connections that begin and end transactions only when they are told to; ``answer`` is in seconds.
 
     Nothing is reset when one goes back: ``_Transaction`` ends what it began, on every way out.
     """
     pooled = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""} if target.pooled else {}
     engine = create_async_engine(
-        POSTGRES, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=WAIT_SECONDS, pool_reset_on_return=None,
-        connect_args={"async_creator_fn": _creator(target), **pooled},
+        POSTGRES, pool_size=connections, max_overflow=0, pool_timeout=WAIT_SECONDS, pool_reset_on_return=None,
+        connect_args={"async_creator_fn": _creator(target, answer), **pooled},
     )  # fmt: skip
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -197,7 +260,7 @@ def _engine(target: Target) -> AsyncEngine:
     return engine
 
 
-def _creator(target: Target) -> Any:
+def _creator(target: Target, answer: float | None) -> Any:
     """What SQLAlchemy awaits for a new connection."""
     driver = _asyncpg()
 
@@ -205,7 +268,7 @@ def _creator(target: Target) -> Any:
         try:
             return await driver.connect(
                 host=target.host, port=target.port, user=target.user, password=target.password,
-                database=target.database, ssl=target.ssl, timeout=CONNECT_SECONDS, command_timeout=_ANSWER_SECONDS,
+                database=target.database, ssl=target.ssl, timeout=CONNECT_SECONDS, command_timeout=answer,
                 statement_cache_size=0 if target.pooled else 100,
                 server_settings={"application_name": target.application_name},
             )  # fmt: skip

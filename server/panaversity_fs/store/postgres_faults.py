@@ -20,7 +20,6 @@ _AGAIN = {
     "40001": "is used by another transaction",
     "40P01": "is used by another transaction",
     "55P03": "is held by another transaction",
-    "23505": "was changed by another transaction",
 }
 """Roll back, then do all of it again (F24)."""
 _GONE = ("08", "57P01", "57P02", "57P03", "25P03")
@@ -69,8 +68,11 @@ def passes(fault: BaseException) -> bool:
 def typed(fault: BaseException, operation: str) -> PanaversityError:
     """The typed error for trouble inside a transaction, which was rolled back."""
     state = state_of(fault)
-    if state in ("53100", "53200"):
+    if state == "53100":
         return StorageFull(operation, "database", "has no space left", "Free some space, then repeat", backend="sql")
+    if state == "53200":
+        hint = "Try again later; if it stays so, give PostgreSQL more memory"
+        return Unavailable(operation, "database", "is out of memory", hint, backend="sql")
     if state in _AGAIN:
         return NothingDone(operation, "database", _AGAIN[state], "Try again", backend="sql")
     if is_lost(fault):

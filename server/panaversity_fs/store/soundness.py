@@ -9,11 +9,11 @@ import os
 from sqlalchemy import text
 
 from panaversity_fs.core.errors import ConfigInvalid, Unavailable
+from panaversity_fs.database_url import SQLITE
 from panaversity_fs.store.blobs import BlobStore
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.migrate import current
 
-_FILE = "sqlite+aiosqlite:///"
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _DAMAGE = ("malformed", "not a database", "disk image")
 _RESTORE = "Restore the database from a backup, or make new rows from a told manifest with panaversity-fs rebuild"
@@ -65,11 +65,11 @@ async def _require_durable(database: Database) -> None:
 def _is_absent(url: str) -> bool:
     """True for a SQLite file that is not there; one in memory never is absent."""
     file = _file(url)
-    return url.startswith(_FILE) and file not in ("", ":memory:") and not os.path.exists(file)
+    return url.startswith(SQLITE) and file not in ("", ":memory:") and not os.path.exists(file)
 
 
 def _file(url: str) -> str:
-    return url.removeprefix(_FILE).partition("?")[0]
+    return url.removeprefix(SQLITE).partition("?")[0]
 
 
 def _require_folder(url: str) -> None:

@@ -7,7 +7,7 @@ Knows engines, pragmas and what SQLite says of trouble; does not know what is st
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -20,7 +20,6 @@ from panaversity_fs.store.one_hop import connect
 from panaversity_fs.store.steady import Steady
 from panaversity_fs.store.uncut import uncut
 
-SCHEME = "sqlite+aiosqlite://"
 BUSY_TIMEOUT_MS = 10_000
 _SWITCH_MS = 20
 
@@ -47,6 +46,10 @@ class SqliteDoors:
         """One snapshot; never waits for a writer."""
         async with _transaction(self._read_engine) as connection:
             yield connection
+
+    def rewrite(self, operation: str, _lock: int) -> AbstractAsyncContextManager[AsyncConnection]:
+        """As any write: there are no limits of time here, and one writer."""
+        return self.write(operation, None)
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -20,38 +20,37 @@ class _Line:
 
 
 class Turns:
-    """Room for ``connections`` at once, of them ``writers``; nobody waits longer than ``seconds`` for each."""
+    """Room for ``connections`` at once, of them ``writers``; nobody waits longer than ``until``, on anyio's clock."""
 
-    def __init__(self, connections: int, writers: int, seconds: float) -> None:
+    def __init__(self, connections: int, writers: int) -> None:
         self._all, self._writers = anyio.Semaphore(connections), anyio.Semaphore(writers)
-        self._seconds = seconds
         self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
-    async def reading(self, operation: str) -> AsyncIterator[None]:
+    async def reading(self, operation: str, until: float) -> AsyncIterator[None]:
         """A turn to read. Raises ``NothingDone``."""
-        async with self._admitted(self._all, operation, "has no connection free"):
+        async with self._admitted(self._all, operation, "has no connection free", until):
             yield
 
     @asynccontextmanager
-    async def writing(self, operation: str, book_id: str | None) -> AsyncIterator[None]:
+    async def writing(self, operation: str, book_id: str | None, until: float) -> AsyncIterator[None]:
         """A turn to write, to this book if one is named. Raises ``NothingDone``."""
         async with (
-            self._in_line(operation, book_id),
-            self._admitted(self._writers, operation, "has too many writers"),
-            self._admitted(self._all, operation, "has no connection free"),
+            self._in_line(operation, book_id, until),
+            self._admitted(self._writers, operation, "has too many writers", until),
+            self._admitted(self._all, operation, "has no connection free", until),
         ):
             yield
 
     @asynccontextmanager
-    async def _in_line(self, operation: str, book_id: str | None) -> AsyncIterator[None]:
+    async def _in_line(self, operation: str, book_id: str | None, until: float) -> AsyncIterator[None]:
         if book_id is None:
             yield
             return
         line = self._lines.setdefault(book_id, _Line())
         line.people += 1
         try:
-            async with self._admitted(line.lock, operation, "is busy with this book"):
+            async with self._admitted(line.lock, operation, "is busy with this book", until):
                 yield
         finally:
             line.people -= 1
@@ -59,8 +58,10 @@ class Turns:
                 del self._lines[book_id]
 
     @asynccontextmanager
-    async def _admitted(self, gate: anyio.Lock | anyio.Semaphore, operation: str, problem: str) -> AsyncIterator[None]:
-        with anyio.move_on_after(self._seconds) as waiting:
+    async def _admitted(
+        self, gate: anyio.Lock | anyio.Semaphore, operation: str, problem: str, until: float
+    ) -> AsyncIterator[None]:
+        with anyio.CancelScope(deadline=until) as waiting:
             await gate.acquire()
         if waiting.cancelled_caught:
             raise NothingDone(operation, "database", problem, "Try again", backend="sql")

@@ -1,5 +1,7 @@
 """``gc``: whatever somebody may still ask for stays, everything else goes, and the store is whole after it (F44)."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from panaversity_fs.library import Caller, Library, planning
 from panaversity_fs.library.collecting import Collected
 from panaversity_fs.library.keeping import Policy
 from panaversity_fs.store.blobs import BlobKey
-from panaversity_fs.store.database import Database
+from panaversity_fs.store.database import Connection, Database
 from panaversity_fs.store.facts import REBUILT, remember
 from panaversity_fs.store.tables import blobs, manifests, requests, uploads
 from support.oracle import assert_store_ok
@@ -52,6 +54,32 @@ async def test_what_was_replaced_goes_and_what_is_there_stays(library: Library, 
     assert await removed(library) == 1
     assert not there(store, b"old")
     assert await library.read_bytes(BOOK, digest_of(b"new"), 100) == b"new"
+
+
+async def test_no_transaction_is_open_while_the_medium_is_listed(
+    library: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket of many books takes longer to list than a database lets a transaction be idle."""
+    database, blobs, opened, seen = library._context.database, library._context.blobs, [], []
+    read, places = database.read, blobs.places
+
+    @asynccontextmanager
+    async def watched(operation: str) -> AsyncIterator[Connection]:
+        async with read(operation) as connection:
+            opened.append(operation)
+            yield connection
+            opened.pop()
+
+    async def listed() -> set[tuple[str, int]]:
+        seen.append(list(opened))
+        return await places()
+
+    await change(library, b"", b"old")
+    monkeypatch.setattr(database, "read", watched)
+    monkeypatch.setattr(blobs, "places", listed)
+    await gc(library)
+    assert seen
+    assert not any(seen)
 
 
 async def test_an_overlay_keeps_its_bytes(library: Library, store: Store) -> None:

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panaversity_fs.config import Settings
-from panaversity_fs.core.errors import ConfigInvalid
+from panaversity_fs.core.errors import ConfigInvalid, InvalidArgument
 from panaversity_fs.database_url import Target, judge, target_of
+from panaversity_fs.store.database import doors_of
 
 SECRET = "pa55-word"
 
@@ -65,3 +66,11 @@ def test_whatever_stands_behind_the_scheme_is_understood_or_refused(rest: str) -
     except ValueError:
         return
     assert target_of(f"postgresql+asyncpg://{rest}").database
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite://x", "sqlite+aiosqlite:/x.db", "mysql://x/y"])
+def test_what_is_refused_among_the_settings_is_refused_at_the_door(url: str) -> None:
+    with pytest.raises(ValueError, match="does not begin with"):
+        judge(url)
+    with pytest.raises(InvalidArgument, match="cannot use"):
+        doors_of(url)

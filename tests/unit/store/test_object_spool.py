@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from panaversity_fs.core.errors import StorageFull
+from panaversity_fs.core.errors import PanaversityError, StorageFull, Unavailable
 from panaversity_fs.store.object_spool import IN_MEMORY, Spool
 
 pytestmark = pytest.mark.anyio
@@ -55,10 +55,20 @@ async def test_what_was_written_last_can_be_taken_back() -> None:
     spool.clear()
 
 
-async def test_F10_a_full_temporary_folder_is_a_full_store(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, StorageFull, "temporary folder: has no space left. Make room there or set TMPDIR"),
+        (errno.EACCES, Unavailable, "temporary folder: cannot be used (Permission denied). Look at it or set TMPDIR"),
+    ],
+)
+async def test_F10_a_temporary_folder_that_takes_nothing_is_named_and_not_the_store(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: type[PanaversityError], words: str
+) -> None:
     def full(*arguments: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, "no")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(StorageFull):
+    with pytest.raises(kind) as fault:
         await Spool().write(b"x")
+    assert words in str(fault.value)

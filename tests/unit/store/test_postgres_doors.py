@@ -19,6 +19,7 @@ from panaversity_fs.store.database import Connection, Database
 from panaversity_fs.store.journal import JournalRow, record
 from panaversity_fs.store.outcomes import NothingDone, Undecided
 from support import postgres
+from support.postgres_proxy import cuttable
 
 pytestmark = pytest.mark.anyio
 CASES = ["Task.cancel", "cancel scope"]
@@ -265,6 +266,7 @@ async def test_a_statement_that_takes_too_long_is_ended(database: Database, monk
     [
         ("40001", NothingDone, "used by another"), ("40P01", NothingDone, "used by another"),
         ("55P03", NothingDone, "held by another"), ("53100", StorageFull, "no space left"),
+        ("53200", Unavailable, "is out of memory"),
     ],
 )  # fmt: skip
 async def test_F12_F24_what_postgresql_says_has_our_type(
@@ -278,6 +280,69 @@ async def test_F12_F24_what_postgresql_says_has_our_type(
         await set_to_99(database, fail)
     assert fault.value.message.startswith("commit: database: ")
     assert "secret" not in str(fault.value)
+
+
+async def test_F24_a_second_row_of_one_key_is_no_race_and_is_not_tried_again(database: Database) -> None:
+    async def twice(connection: Connection) -> None:
+        await connection.execute(text("INSERT INTO store_facts VALUES ('count', 'secret')"))
+
+    with pytest.raises(Unavailable, match="duplicate key") as fault:
+        await set_to_99(database, twice)
+    assert not isinstance(fault.value, NothingDone)
+    assert "secret" not in str(fault.value)
+
+
+async def test_F27_a_server_that_says_nothing_when_a_transaction_begins_is_left_for_another_connection(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "LOCK_MS", 20)
+    monkeypatch.setattr(doors, "_SLACK_SECONDS", 0.2)
+    async with cuttable(url) as (through, cutter):
+        database = Database(through)
+        await count_up(database, 1)
+        cutter.silence()
+        began = anyio.current_time()
+        assert await counted(database) == 1
+        await count_up(database, 1)
+        assert anyio.current_time() - began < 10
+        assert await counted(database) == 2
+        await database.close()
+
+
+async def test_F23_an_answer_that_does_not_come_is_a_lost_connection_also_where_tables_are_asked_about(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_ANSWER_SECONDS", 0.05)
+    impatient = Database(url)
+    with pytest.raises(NothingDone, match="connection was lost"):
+        async with impatient.read("test") as connection:
+            await connection.run_sync(lambda plain: plain.execute(text("SELECT pg_sleep(1)")))
+    await impatient.close()
+
+
+async def test_F28_what_rewrites_tables_has_no_limit_of_time_on_either_side(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCK_MS", "STATEMENT_MS", "IDLE_MS"):
+        monkeypatch.setattr(doors, name, 30)
+    monkeypatch.setattr(doors, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(doors, "WAIT_SECONDS", 0.1)
+    first, second, order = Database(url), Database(url), []
+
+    async def migrate(by: Database, name: str) -> None:
+        async with by.rewrite("migrate", "test") as connection:
+            order.append(name)
+            await connection.execute(text("SELECT pg_sleep(0.15)"))
+            await anyio.sleep(0.1)
+            order.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(migrate, first, "first")
+        await anyio.sleep(0.05)
+        tasks.start_soon(migrate, second, "second")
+    assert order in (["first", "first", "second", "second"], ["second", "second", "first", "first"])
+    for one in (first, second):
+        await one.close()
 
 
 async def test_S21_values_stay_out_of_errors(database: Database) -> None:
