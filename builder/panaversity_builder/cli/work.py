@@ -99,7 +99,7 @@ def hydrate_options(
 
 def wants_metadata(config: Config) -> bool:
     """Whether the site shows when lessons were last written: as set, else as its configuration's text tells."""
-    from panaversity_builder.book.inspection.survey import shows_last_written
+    from panaversity_builder.book.inspection.configuration import shows_last_written
 
     return config.metadata == "yes" or (config.metadata == "auto" and shows_last_written(config.site_dir))
 

@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from typing import Final, Protocol
 
 from panaversity_builder.book.diagnosis.facts import MachineFacts, ServerFacts, SourceFacts
-from panaversity_builder.book.inspection.survey import look, read_text
+from panaversity_builder.book.inspection.configuration import read_text
+from panaversity_builder.book.inspection.survey import look
 from panaversity_builder.book.mapping import detect_numbering, map_tree
 from panaversity_builder.book.scanned import scanned
 from panaversity_builder.book.site import Site, node_version

@@ -11,17 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from panaversity_builder.book.ignore import IgnoreRules
+from panaversity_builder.book.inspection.configuration import configuration_of, read_text
 from panaversity_builder.book.inspection.site_text import SiteText, read_site_text
 from panaversity_builder.book.site import ENTRY, LOCKFILES, find_upward
 from panaversity_builder.config import SITE_CONFIGS
 from panaversity_builder.upward import up_to_repository
 
-LONGEST: Final = 1024 * 1024
-"""Bytes of a text file that are looked at."""
 MOST_NAMES: Final = 200_000
 LESSONS: Final = (".md", ".mdx")
-PROVIDER: Final = "manifestVcs"
-"""The npm package's function that shows when and by whom a lesson was last written."""
 _RULES = IgnoreRules()
 
 
@@ -64,7 +61,7 @@ class Survey:
 def survey(folder: str) -> Survey:
     """Look at a site folder."""
     folder = os.path.abspath(folder)
-    config = _configuration(folder)
+    config = configuration_of(folder)
     text = read_site_text(read_text(config) or "") if config else SiteText()
     names = ["docs", *(one.path for one in text.docs if one.path)]
     places = dict.fromkeys(os.path.normpath(os.path.join(folder, name)) for name in names)
@@ -83,16 +80,6 @@ def survey(folder: str) -> Survey:
     )
 
 
-def shows_last_written(folder: str) -> bool:
-    """Whether a site's configuration names the provider of last-updated data."""
-    config = _configuration(folder)
-    return config is not None and PROVIDER in (read_text(config) or "")
-
-
-def _configuration(folder: str) -> str | None:
-    return next((p for n in SITE_CONFIGS if os.path.isfile(p := os.path.join(folder, n))), None)
-
-
 def sites_below(folder: str, levels: int = 2) -> list[str]:
     """Folders near by that hold a Docusaurus configuration, for a sentence that helps."""
     found: list[str] = []
@@ -107,15 +94,6 @@ def look(folder: str) -> Folder:
     """The names of a folder's files, built-in ignored names left out."""
     hydrated = os.path.isfile(os.path.join(folder, ".panaversity", "manifest.json"))
     return Folder(folder, tuple(sorted(_names(folder))), hydrated)
-
-
-def read_text(path: str) -> str | None:
-    """The beginning of a text file; None when it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(LONGEST)
-    except OSError:
-        return None
 
 
 def _names(folder: str) -> Iterator[str]:
