@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from fastmcp import Client
 
@@ -138,6 +139,32 @@ def test_SC_003_P5_of_16_concurrent_updates_exactly_one_wins(server: LiveServer)
     assert {a.error["current_hash"] for a in losers} == {winner.structured["file_hash"]}
     now = server.call("read_content", book_id="race", path=path).structured
     assert now["file_hash_sha256"] == winner.structured["file_hash"]
+
+
+@pytest.mark.parametrize(("asked", "coding"), [("gzip, zstd", "gzip"), ("identity", None)])
+def test_a_long_answer_is_compressed_for_who_takes_it_and_a_lesson_is_not(
+    server: LiveServer, asked: str, coding: str | None
+) -> None:
+    book = f"long-{asked[:4]}"
+    text = "The same words again and again. " * 1000
+    server.call("write_content", book_id=book, path=LESSON, content=text)
+    headers = {"Accept-Encoding": asked, "Accept": "application/json, text/event-stream"}
+
+    def answered(tool: str, **arguments: Any) -> tuple[str | None, int, Any]:
+        params = {"name": tool, "arguments": {"book_id": book, **arguments}}
+        frame = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        answer = httpx.post(f"{server.url}/mcp", json=frame, headers=headers)
+        return answer.headers.get("Content-Encoding"), answer.num_bytes_downloaded, answer.json()["result"]
+
+    said, length, result = answered("plan_build", text_within=65536)
+    assert result["structuredContent"]["texts"] == {digest_of(text.encode()): text}
+    assert (said, length < 4000) == (coding, coding is not None)
+    assert answered("plan_build")[0] is None
+
+
+def test_more_text_with_a_plan_than_the_bound_is_refused(server: LiveServer) -> None:
+    answer = server.call("plan_build", book_id="any", text_within=65537)
+    assert answer.error["code"] == "INVALID_ARGUMENT"
 
 
 def test_S5_bad_frames_do_not_stop_the_server(server: LiveServer) -> None:

@@ -17,6 +17,7 @@ from panaversity_fs.api.auth_gate import Access, Gate
 from panaversity_fs.api.auth_middleware import Permissions
 from panaversity_fs.api.auth_routes import metadata_routes, permitted
 from panaversity_fs.api.edge import Edge, on_http_exception
+from panaversity_fs.api.gzipped import Gzipped
 from panaversity_fs.api.hosts import HostRule
 from panaversity_fs.api.http import data_plane
 from panaversity_fs.api.http_metrics import Routes, Watch
@@ -125,6 +126,7 @@ def http_app(service: Service, rule: HostRule, access: Access | None = None) -> 
             Middleware(Watch, service=service, routes=routes),
             Middleware(Edge, rule=rule, mcp_path=MCP_PATH, patience=access.patience),
             Middleware(Gate, access=access, public_url=service.public_url),
+            Middleware(Gzipped, mcp_path=MCP_PATH),
         ],
     )
     app.add_exception_handler(HTTPException, on_http_exception)
