@@ -1,10 +1,16 @@
 """A server whose bytes lie in an object store, met through its commands and over HTTP (F18, F20, P14, P15)."""
 
 import os
+import select
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,7 +24,7 @@ from support.fault_s3 import FaultStore, Trouble
 from support.live import clean_environment
 from support.object_store import SECRET, free_port, moto, rclone
 
-LARGE, SMALL = os.urandom(5_000_000), b"a few bytes"
+LARGE, SMALL, OTHER = os.urandom(5_000_000), b"a few bytes", b"a few others"
 PRESIGN = 1_000_000
 
 
@@ -82,6 +88,7 @@ def server(store: FaultStore, tmp_path_factory: pytest.TempPathFactory) -> Itera
         (source / "img").mkdir()
         (source / "img" / "large.png").write_bytes(LARGE)
         (source / "intro.md").write_bytes(SMALL)
+        (source / "other.md").write_bytes(OTHER)
         done = panaversity(
             "ingest", "--book-id", "bk", "--source-dir", str(source), cwd=source, environ=builder(running)
         )
@@ -197,3 +204,25 @@ def test_P15_a_book_goes_in_comes_out_and_is_looked_after(objects: object, tmp_p
         for path in (tmp_path / "out").rglob("*")
         if path.is_file() and ".panaversity" not in path.parts
     }
+
+
+def test_F19_16_readers_of_what_hangs_in_the_store_hold_up_nobody_else(server: EnvServer, store: FaultStore) -> None:
+    """Everybody else is served, again and again, while all of them still wait."""
+    store.troubles.append(Trouble("hang", method="GET", name=digest_of(SMALL), times=1e9))
+    address = urlsplit(server.url)
+    with ExitStack() as stack:
+        waiting = [HTTPConnection(address.hostname or "", address.port, timeout=30) for _ in range(16)]
+        for connection in waiting:
+            stack.callback(connection.close)
+            connection.request("GET", path_of(SMALL))
+        until = time.monotonic() + 10
+        while sum(digest_of(SMALL) in asked for asked in store.seen) < 16:
+            assert time.monotonic() < until, "not all of them came to the store"
+            time.sleep(0.01)
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: server.request("GET", path_of(OTHER)), range(160)))
+        assert {(answer.status, answer.body) for answer in answers} == {(200, OTHER)}
+        heads = [connection.sock.recv(65536) for connection in waiting]
+        assert all(head.endswith(b"\r\n\r\n") for head in heads), "a head, and no byte of a body"
+        answered, _, _ = select.select([connection.sock for connection in waiting], [], [], 0)
+        assert answered == []
