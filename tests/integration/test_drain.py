@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support import stack
 from support.live import Answer, LiveServer
 
 HALF = b"ab" * 5000
@@ -68,7 +69,7 @@ def test_F38_while_draining_probes_hear_503_new_work_is_sent_away_and_an_upload_
         assert b"panaversityfs_draining 1.0" in server.request("GET", "/metrics").body
         late = server.request("GET", "/books/bk/manifests/" + "0" * 64)
         assert (late.status, late.code, late.headers["retry-after"]) == (503, "UNAVAILABLE", "1")
-        assert not (server.store / "server.json").exists(), "nobody new is sent here"
+        assert stack.CLOUD or not (server.store / "server.json").exists(), "nobody new is sent here"
         began = time.monotonic()
         upload.finish()
         assert server.wait() == 0
@@ -116,5 +117,4 @@ def test_F38_an_upload_that_never_ends_is_cut_after_ten_seconds_and_leaves_nothi
         assert 8 < time.monotonic() - began < 12
         upload.finish()
         assert upload.answers == []
-        left = [p for p in (tmp_path / "store").rglob("*") if p.is_file() and "/incoming/" in str(p)]
-        assert left == []
+        assert stack.served_blobs(server.store).leftovers() == []

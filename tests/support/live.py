@@ -118,7 +118,8 @@ class LiveServer(Wire):
     ) -> None:  # fmt: skip
         self.store = store
         self.url = ""
-        self._environment = {**clean_environment(), **stack.environment(store), **(environment or {})}
+        place = {} if by_log else stack.environment(store)
+        self._environment = {**clean_environment(), **place, **(environment or {})}
         self._by_log = by_log or stack.CLOUD
         self._said = 0
         self._arguments = list(arguments)
@@ -168,6 +169,11 @@ class LiveServer(Wire):
         if note["pid"] != self.pid:
             raise ValueError("the note of an earlier server")
         return str(note["url"])
+
+    def troubles(self) -> list[str]:
+        """What it logged above ``info``, but what an object store is like that ignores conditions."""
+        lines = self.errors.read_text().splitlines()
+        return [line for line in lines if json.loads(line)["level"] != "info" and "ignores If-None-Match" not in line]
 
     @property
     def pid(self) -> int:
@@ -233,11 +239,8 @@ async def app_client(store: Path, environment: Mapping[str, str] | None = None) 
     import httpx2
 
     from panaversity_fs.app import build_app, build_service
-    from panaversity_fs.config import Settings
 
-    store.mkdir(exist_ok=True)
-    cloud = stack.environment(store)
-    settings = Settings.read({**cloud, **(environment or {})}, store=None if cloud else str(store))
+    settings = stack.settings(store, environment)
     app = build_app(settings, build_service(settings, "in-process"))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
