@@ -30,7 +30,11 @@ class WorkersServer(Wire):
             self._process = subprocess.Popen(
                 serve_command(*words), env=self._environment, stdin=subprocess.DEVNULL, stderr=errors
             )
-        self.wait_for(self._count)
+        try:
+            self.wait_for(self._count)
+        except BaseException:  # nobody else would end it
+            self.end(signal.SIGKILL)
+            raise
         self.url = re.findall(r"listening on (\S+)", self.errors.read_text())[0]
         return self
 
