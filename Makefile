@@ -100,7 +100,9 @@ test-full: $(DEVELOPMENT) $(NODE) ## run the tests with exhaustive counts
 # Real servers are started by the tests; TEST_DATABASE_URL names a PostgreSQL of yours instead.
 CLOUD_TESTS ?= tests/unit/library tests/unit/store tests/property tests/contract tests/integration \
   tests/faults/test_interleavings.py tests/faults/test_library_faults.py tests/faults/test_gc_races.py \
-  tests/faults/test_site_cache_races.py tests/faults/test_postgres_chaos.py tests/security/test_hostile_arguments.py
+  tests/faults/test_gc_interleavings.py tests/faults/test_fsck_damage.py tests/faults/test_fsck_lost_database.py \
+  tests/faults/test_audit_tampering.py tests/faults/test_site_cache_races.py tests/faults/test_postgres_chaos.py \
+  tests/security/test_hostile_arguments.py
 test-cloud: $(DEVELOPMENT) $(NODE) ## run the tests of the server over PostgreSQL and an object store
 	PANAVERSITY_TEST_STACK=cloud $(PYTEST) --timeout=900 $(PYTEST_ARGS) $(CLOUD_TESTS)
 

@@ -6,10 +6,9 @@ would do it.
 """
 
 import random
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from panaversity_fs.core.errors import PanaversityError
 from panaversity_fs.core.merkle import extend
 from panaversity_fs.library import Caller, Library
 from panaversity_fs.library.auditing import AuditReport
+from support import stack
 from support.stores import BOOK, Store, ingest, lesson, new_store
 
 pytestmark = pytest.mark.anyio
@@ -63,29 +63,21 @@ async def live(library: Library, chance: random.Random, steps: int, book: str = 
 class Forger:
     """Somebody with the database's password. Times are kept as the database writes them, so that rows stay equal."""
 
-    path: Path
+    folder: Path
     chance: random.Random
 
     def do(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute("DROP TRIGGER IF EXISTS tr_audit_log_no_update")
-            connection.execute("DROP TRIGGER IF EXISTS tr_audit_log_no_delete")
-            for statement, values in statements:
-                connection.execute(statement, values)
-
-    def ask(self, query: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(query, {"book": BOOK}).fetchall()
+        stack.tamper(self.folder, *(spelled(statement, values) for statement, values in statements))
 
     @property
     def size(self) -> int:
-        return len(self.ask("SELECT 1 FROM audit_log WHERE book_id = :book"))
+        return len(stack.rows(self.folder, f"SELECT 1 FROM audit_log WHERE book_id = '{BOOK}'"))
 
     def entries(self) -> list[AuditEntry]:
-        rows = self.ask(f"SELECT {COLUMNS} FROM audit_log WHERE book_id = :book ORDER BY seq")
+        rows = stack.rows(self.folder, f"SELECT {COLUMNS} FROM audit_log WHERE book_id = '{BOOK}' ORDER BY seq")
         names = COLUMNS.split(", ")
-        found = [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]  # type: ignore[arg-type]
-        return [replace(entry, timestamp=entry.timestamp.replace(" ", "T") + "+00:00") for entry in found]
+        found = [AuditEntry(**dict(zip(names, row, strict=True))) for row in rows]
+        return [replace(entry, timestamp=_told(entry.timestamp)) for entry in found]
 
     def rewrite(self, entries: list[AuditEntry], head: bool) -> None:
         """Let the book have this log, with all its hashes right; ``head`` lets the book's row agree with it."""
@@ -102,8 +94,32 @@ class Forger:
             self.do((update, (len(entries), hashes[-1] if hashes else GENESIS, edge, BOOK)))
 
 
+def spelled(statement: str, values: tuple[object, ...]) -> str:
+    """The statement with its values in it, as both engines read them."""
+    parts = statement.split("?")
+    assert len(parts) == len(values) + 1
+    return parts[0] + "".join(_literal(value) + part for value, part in zip(values, parts[1:], strict=True))
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if value is None or isinstance(value, int):
+        return "NULL" if value is None else str(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _told(timestamp: object) -> str:
+    """The time as an entry has it: the engines keep it as text or as a time."""
+    if isinstance(timestamp, datetime):
+        return timestamp.isoformat(timespec="microseconds")
+    return str(timestamp).replace(" ", "T") + "+00:00"
+
+
 def _stored(name: str, value: object) -> object:
-    return str(value)[:26].replace("T", " ") if name == "timestamp" else value
+    if name != "timestamp":
+        return value
+    return str(value) if stack.CLOUD else str(value)[:26].replace("T", " ")
 
 
 def change_a_field(forger: Forger) -> None:
@@ -201,7 +217,7 @@ async def damaged(
         await live(library, chance, 40, OTHER)
         remembered = await library.checkpoint(BOOK)
         assert (await library.verify_audit(BOOK, remembered)).valid
-    manipulate(Forger(store.folder / "store.db", chance))
+    manipulate(Forger(store.folder, chance))
     async with store.open() as library:
         return remembered, await library.verify_audit(BOOK), await library.verify_audit(BOOK, remembered)
 
@@ -239,15 +255,12 @@ async def test_S37_an_old_backup_of_the_database_is_found_by_a_checkpoint_taken_
     store, chance = new_store(tmp_path), random.Random(seed)
     async with store.open() as library:
         await live(library, chance, 6)
-    old = {file.name: file.read_bytes() for file in tmp_path.glob("store.db*")}
+    restore = stack.backup(tmp_path)
     async with store.open() as library:
         await live(library, chance, 0)
         await library.write(BOOK, lesson(90), b"later", Caller("local", "dora"), expected=None)
         remembered = await library.checkpoint(BOOK)
-    for file in tmp_path.glob("store.db*"):
-        file.unlink()
-    for name, data in old.items():
-        (tmp_path / name).write_bytes(data)
+    restore()
     async with store.open() as library:
         assert (await library.verify_audit(BOOK)).valid
         assert "shrank" in (await library.verify_audit(BOOK, remembered)).rollback
@@ -275,11 +288,11 @@ async def test_S36_honest_logs_raise_no_alarm_whatever_was_remembered_when(tmp_p
                 assert continues(replace(old, root=digest_of(b"forged")), now, proof) != ""
 
 
+@stack.only_sqlite
 @pytest.mark.parametrize("value", ["not a time", b"\x00\x01", 7, None], ids=["text", "bytes", "number", "nothing"])
 async def test_P12_a_row_that_is_no_entry_at_all_is_named_and_not_a_bug(tmp_path: Path, value: object) -> None:
     def spoil(forger: Forger) -> None:
-        table = forger.ask("SELECT sql FROM sqlite_master WHERE name = 'audit_log'")[0][0]
-        assert isinstance(table, str)
+        ((table,),) = stack.rows(forger.folder, "SELECT sql FROM sqlite_master WHERE name = 'audit_log'")
         forger.do(
             ("ALTER TABLE audit_log RENAME TO old_log", ()),
             (table.replace("timestamp DATETIME NOT NULL", "timestamp DATETIME").replace("uq_", "uy_"), ()),
@@ -292,6 +305,7 @@ async def test_P12_a_row_that_is_no_entry_at_all_is_named_and_not_a_bug(tmp_path
     assert (alone.found.seq, alone.entries) == (5, 4)
 
 
+@stack.only_sqlite
 @pytest.mark.parametrize("column", ["agent_id", "path", "prev_hash", "seq"])
 async def test_P12_a_column_of_another_kind_is_found_and_not_a_bug(tmp_path: Path, column: str) -> None:
     def spoil(forger: Forger) -> None:
@@ -315,7 +329,7 @@ async def test_S37_no_kept_tree_hides_what_was_done_under_a_running_server(
         await library.write(BOOK, lesson(90), b"later", Caller("local", "dora"), expected=None)
         remembered = await library.checkpoint(BOOK)
         assert continues(half, remembered, await library.consistency(BOOK, half, remembered)) == ""  # the tree is kept
-        manipulate(Forger(store.folder / "store.db", chance))
+        manipulate(Forger(store.folder, chance))
         now = await library.checkpoint(BOOK)
         plan = await library.plan(BOOK, None, "all", remembered)
         assert plan.checkpoint == now

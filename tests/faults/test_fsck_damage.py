@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, update
 
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import HashMismatch, NotFound, Unavailable
@@ -22,6 +22,7 @@ from panaversity_fs.store.blobs import BlobKey
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.local_blobs import LocalBlobs
 from panaversity_fs.store.tables import blobs, books, file_journal
+from support import stack
 from support.oracle import assert_store_ok
 from support.stores import BOOK, CALLER, InFolder, Store, ingest, lesson, new_store
 
@@ -231,10 +232,7 @@ async def test_an_entry_of_the_log_that_was_changed_is_found_by_audit(tmp_path: 
     store, _ = store_of(tmp_path)
     async with store.open() as library:
         await ingest(library, {lesson(1): b"one", lesson(2): b"two"})
-    await damage_rows(
-        store, text("DROP TRIGGER tr_audit_log_no_update"),
-        text("UPDATE audit_log SET agent_id = 'somebody' WHERE seq = 1"),
-    )  # fmt: skip
+    stack.tamper(store.folder, "UPDATE audit_log SET agent_id = 'somebody' WHERE seq = 1")
     async with store.open() as library:
         assert await inspect(library, Depth(structure=True)) == []
         (finding,) = await inspect(library)

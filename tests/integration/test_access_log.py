@@ -15,6 +15,7 @@ from panaversity_fs.store import access_rows
 from panaversity_fs.store.audit_rows import AuditFilter
 from panaversity_fs.store.database import Database
 from panaversity_fs.store.migrate import migrate
+from support import stack
 from support.live import LiveServer
 from support.talking import LESSON, talking
 
@@ -73,7 +74,7 @@ def test_S39_requests_of_the_data_plane_are_noted_health_and_tool_calls_are_not(
 
 def test_S39_pages_of_the_access_log_hold_every_row_once(tmp_path: Path) -> None:
     async def test() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        database = Database(stack.database_url(tmp_path))
         await migrate(database)
         log = AccessLog(database, lambda: NOW, iter(map(str, range(1000))).__next__, read_only=False)
         async with log.written():
@@ -93,7 +94,7 @@ def test_S39_pages_of_the_access_log_hold_every_row_once(tmp_path: Path) -> None
 
 def test_S39_a_note_never_waits_for_a_writer_and_is_written_after_it(tmp_path: Path) -> None:
     async def test() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")  # a writer is in everybody's way here
         await migrate(database)
         log = AccessLog(database, lambda: NOW, iter(map(str, range(1000))).__next__, read_only=False)
         async with log.written():
@@ -113,7 +114,7 @@ def test_S39_a_note_never_waits_for_a_writer_and_is_written_after_it(tmp_path: P
 
 def test_notes_older_than_the_time_they_are_kept_go(tmp_path: Path) -> None:
     async def test() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        database = Database(stack.database_url(tmp_path))
         await migrate(database)
         times = iter([NOW - module.KEPT_FOR - timedelta(days=1), NOW - timedelta(days=2), NOW])
         log = AccessLog(database, times.__next__, iter("abc").__next__, read_only=False)
@@ -133,7 +134,7 @@ def test_P13_notes_that_cannot_be_kept_are_counted_and_said_and_refuse_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        database = Database(stack.database_url(tmp_path))
         await migrate(database)
         log = AccessLog(database, lambda: NOW, iter(map(str, range(99))).__next__, read_only=False)
         monkeypatch.setattr(module, "MOST", 3)

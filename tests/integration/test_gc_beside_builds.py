@@ -20,6 +20,7 @@ from panaversity_builder.book.ingest import IngestOptions, ingest
 from panaversity_builder.client import NO_WAITS, Client
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.manifest import render
+from support import stack
 from support.hydrated import tree_of
 from support.live import LiveServer, clean_environment, serve_command
 
@@ -30,15 +31,19 @@ VERSIONS = 3
 """Few, so that the same digests leave the book and come back all the time."""
 
 _COLLECTOR = """
-import asyncio, sys
+import asyncio, os, sys
 from datetime import timedelta
+from panaversity_fs.config import Settings
 from panaversity_fs.library import open_library
 from panaversity_fs.library.keeping import Policy
+from panaversity_fs.library.storage import blobs_of
 
-async def main(url, root):
+async def main(*store):
+    settings = Settings.read(os.environ, store=store[0] if store else None)
     passes = removed = 0
     policy = Policy(told=timedelta(seconds=5), logged=timedelta(0))
-    async with open_library(url, root) as library:
+    opened = open_library(settings.database_url, settings.storage_root, blobs=blobs_of(settings))
+    async with opened as library:
         print("ready", flush=True)
         while True:
             removed += sum([d.deletions async for d in library.collect(policy, really=True)])
@@ -52,9 +57,9 @@ asyncio.run(main(*sys.argv[1:]))
 @contextmanager
 def collector(store: Path, counts: list[tuple[int, int]]) -> Iterator[None]:
     """gc without end in a process of its own; ``counts`` gets (passes, deletions) as it goes."""
-    url = f"sqlite+aiosqlite:///{store / 'panaversity_fs.db'}"
-    command = [sys.executable, "-c", _COLLECTOR, url, str(store)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+    command = [sys.executable, "-c", _COLLECTOR, *stack.flags(store)[1:]]
+    environment = {**clean_environment(), **stack.environment(store)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         stream = process.stdout
@@ -119,7 +124,7 @@ def test_F33_P3_ingests_and_hydrates_beside_a_collector_in_a_tight_loop_lose_not
     assert passes >= ROUNDS // 4
     assert removed or not FULL
     found = subprocess.run(
-        [*serve_command()[:-1], "fsck", "--store", str(tmp_path / "store"), "--read-data"],
-        env=clean_environment(), capture_output=True, text=True, check=False,
+        [*serve_command()[:-1], "fsck", *stack.flags(live.store), "--read-data"],
+        env={**clean_environment(), **stack.environment(live.store)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode in (0, 16), found.stdout

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 
 from panaversity_fs.core.changes import Changeset, Write
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.pack import CHANGESET_MEMBER, END, header, member, padding
 from panaversity_fs.core.schema import Schema
+from panaversity_fs.store.blobs import BlobKey
+from support import stack
 from support.live import Answer, LiveServer
 
 MIB = 1 << 20
@@ -50,10 +53,8 @@ def ingest(server: LiveServer, book: str, files: dict[str, bytes]) -> Answer:
     return server.request("POST", f"/books/{book}/changesets", body)
 
 
-def blob_file(server: LiveServer, book: str, data: bytes) -> Path:
-    digest = digest_of(data)
-    (found,) = server.store.glob(f"books/{book}/*/blobs/{digest[:2]}/{digest}")
-    return found
+def key(book: str, data: bytes) -> BlobKey:
+    return BlobKey(book, 1, digest_of(data))
 
 
 def names(body: bytes) -> set[str]:
@@ -109,8 +110,9 @@ def test_HEAD_says_the_same_without_a_byte(server: LiveServer, book: str) -> Non
 
 
 def test_P4_damage_cuts_the_connection_and_partial_says_so_inside(server: LiveServer, book: str) -> None:
-    blob_file(server, book, FILES["content/large.txt"]).write_bytes(b"9" * 400_000)
-    blob_file(server, book, FILES["static/img/@/p.png"]).unlink()
+    kept = stack.served_blobs(server.store)
+    kept.damage(key(book, FILES["content/large.txt"]), b"9" * 400_000)
+    anyio.run(kept.blobs.remove, key(book, FILES["static/img/@/p.png"]))
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         server.request("GET", f"/books/{book}/archive")
     answer = server.request("GET", f"/books/{book}/archive?partial=true")

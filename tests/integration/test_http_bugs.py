@@ -18,9 +18,9 @@ from panaversity_fs.api.server import http_app
 from panaversity_fs.api.service import Service
 from panaversity_fs.app import build_service, create_app
 from panaversity_fs.cli import run as run_command
-from panaversity_fs.config import Settings
 from panaversity_fs.core.digest import EMPTY
 from panaversity_fs.core.errors import Unavailable
+from support import stack
 from support.live import AGENT, app_client, clean_environment, tool_answer
 
 SECRET = "secret-canary"
@@ -115,7 +115,7 @@ def test_outside_of_its_life_the_library_is_not_there() -> None:
 
 def test_F38_a_draining_server_is_not_ready(tmp_path: Path) -> None:
     async def test() -> None:
-        service = build_service(Settings.read({}, store=str(tmp_path)), "x")
+        service = build_service(stack.settings(tmp_path), "x")
         app = http_app(service, HostRule())
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app=app)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from panaversity_fs.core import pack
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.site_meta import META_MEMBER, SiteMeta
-from support import tokens
+from support import stack, tokens
 from support.live import Answer, LiveServer, app_client
 from support.scraped import scraped
 from support.tokens import bearer, token
@@ -148,12 +147,13 @@ def test_a_book_nobody_created_has_no_sites(server: LiveServer) -> None:
 def test_P4_a_flipped_byte_cuts_the_answer_off_and_the_next_one_says_there_is_none(server: LiveServer) -> None:
     data = os.urandom(3 * MIB)
     server.request("PUT", url("flip"), body("flip", data))
-    (file,) = (server.store / "site-cache").rglob(f"{digest_of(data)}.*")
-    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    kept = stack.served_blobs(server.store)
+    (name,) = (name for name in kept.site_names() if f"/{digest_of(data)}." in name)
+    kept.damage_site(name, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(Exception, match=r"IncompleteRead|Remote end closed|bytes read"):
         server.request("GET", url("flip"))
     assert server.request("GET", url("flip")).status == 404
-    assert not file.exists()
+    assert name not in kept.site_names()
     assert server.request("PUT", url("flip"), body("flip", data)).status == 201
 
 
@@ -161,10 +161,8 @@ def test_S28_the_figures_tell_how_much_is_kept_and_name_no_book(server: LiveServ
     server.request("PUT", url("figures"), body("figures"))
     text = server.request("GET", "/metrics").body.decode()
     figures = scraped(text)
-    database = sqlite3.connect(server.store / "panaversity_fs.db")
-    (count,) = database.execute("SELECT count(*) FROM site_cache").fetchone()
-    objects = database.execute("SELECT DISTINCT sha256, generation, size FROM site_cache").fetchall()
-    database.close()
+    ((count,),) = stack.rows(server.store, "SELECT count(*) FROM site_cache")
+    objects = stack.rows(server.store, "SELECT DISTINCT sha256, generation, size FROM site_cache")
     assert figures("site_cache_sites") == count
     assert figures("site_cache_bytes") == sum(size for _, _, size in objects)
     assert figures("site_cache_events_total", event="stored") >= 1

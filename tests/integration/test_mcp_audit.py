@@ -1,12 +1,11 @@
 """The audit tools, the plan's checkpoint and the command that verifies a store, from outside (FR-024, S36, S37)."""
 
 import json
-import shutil
-import sqlite3
+import os
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import anyio
 import pytest
@@ -20,7 +19,8 @@ from panaversity_fs.core.changes import Changeset, Write
 from panaversity_fs.core.digest import Digest, digest_of
 from panaversity_fs.core.errors import ChainBroken
 from panaversity_fs.core.merkle import includes
-from support.live import LiveServer
+from support import stack
+from support.live import LiveServer, clean_environment
 from support.talking import Caller, talking
 
 LESSON = "content/01-Part/01-Chapter/{:02}-lesson.md"
@@ -179,15 +179,6 @@ def test_S37_a_commit_over_the_data_plane_proves_that_it_continues_what_its_send
             assert (refused.status, refused.code) == (400, "INVALID_ARGUMENT")
 
 
-def tampered(store: Path, *statements: str) -> None:
-    (database,) = store.glob("*.db")
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for name in ("update", "delete"):
-            connection.execute(f"DROP TRIGGER IF EXISTS tr_audit_log_no_{name}")
-        for statement in statements:
-            connection.execute(statement)
-
-
 def test_S37_audit_verify_works_on_the_store_without_a_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,8 +190,9 @@ def test_S37_audit_verify_works_on_the_store_without_a_server(
 
     run(test)
 
-    def verify(*options: str) -> tuple[int, str]:
-        status = command(["audit", "verify", "bk", "--store", str(store), *options])
+    def verify(*options: str, book: str = "bk") -> tuple[int, str]:
+        with patch.dict(os.environ, {**clean_environment(), **stack.environment(store)}, clear=True):
+            status = command(["audit", "verify", book, *stack.flags(store), *options])
         return status, capsys.readouterr().out
 
     status, said = verify()
@@ -220,8 +212,8 @@ def test_S37_audit_verify_works_on_the_store_without_a_server(
     assert verify("--since", "{}")[0] == 2
     assert verify("--since", str(tmp_path / "nothing"))[0] == 2
     assert command(["audit", "verify", "bk", "--store", str(tmp_path / "nowhere")]) == 15
-    assert command(["audit", "verify", "nobody-made-this", "--store", str(store)]) != 0
-    tampered(store, "UPDATE audit_log SET agent_id = 'mallory' WHERE seq = 3")
+    assert verify(book="nobody-made-this")[0] != 0
+    stack.tamper(store, "UPDATE audit_log SET agent_id = 'mallory' WHERE seq = 3")
     capsys.readouterr()
     status, said = verify()
     assert status == 13
@@ -236,7 +228,6 @@ def test_S37_an_old_copy_of_the_database_behind_the_server_stops_the_next_ingest
     chapter.mkdir(parents=True)
     source = IngestOptions("bk", str(tmp_path / "docs"), str(tmp_path / ".panaversity"))
     output = HydrateOptions("bk", str(tmp_path / "book"))
-    copy = tmp_path / "copy"
 
     def loop(text: str) -> None:
         (chapter / "01-one.md").write_text(text)
@@ -244,12 +235,12 @@ def test_S37_an_old_copy_of_the_database_behind_the_server_stops_the_next_ingest
             ingest(client, source)
             hydrate(client, output)
             assert ingest(client, source).requests == hydrate(client, output).requests == 1
+            assert server.stop() == 0
 
     loop("first")
-    shutil.copytree(store, copy)
+    restore = stack.backup(store)
     loop("second")
-    shutil.rmtree(store)
-    shutil.copytree(copy, store)
+    restore()
     with LiveServer(store) as server, Client(server.url, "tester", waits=NO_WAITS) as client:
         for run_again in (lambda: ingest(client, source), lambda: hydrate(client, output)):
             with pytest.raises(ChainBroken, match="shrank") as refusal:

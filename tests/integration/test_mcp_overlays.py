@@ -12,8 +12,8 @@ from fastmcp import Client
 
 from panaversity_fs.api.server import mcp_server
 from panaversity_fs.app import build_service
-from panaversity_fs.config import Settings
 from panaversity_fs.core.digest import digest_of
+from support import stack
 from support.live import LiveServer
 
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
@@ -39,8 +39,7 @@ async def _talking(url_or_server: Any, era: Any) -> Any:
 
 
 def in_memory(store: Path, era: str) -> AbstractAsyncContextManager[Call]:
-    store.mkdir(exist_ok=True)
-    service = build_service(Settings.read({}, store=str(store)), "in-memory")
+    service = build_service(stack.settings(store), "in-memory")
     return _talking(mcp_server(service), era)  # type: ignore[no-any-return]
 
 

@@ -13,9 +13,9 @@ from fastmcp import Client
 from panaversity_fs.api.server import mcp_server
 from panaversity_fs.api.tools_search import from_place, to_place
 from panaversity_fs.app import build_service
-from panaversity_fs.config import Settings
 from panaversity_fs.core.errors import InvalidArgument
 from panaversity_fs.library import Place
+from support import stack
 
 BOOK = "bk"
 
@@ -27,8 +27,7 @@ def lesson(number: int) -> str:
 @asynccontextmanager
 async def talking(store: Path) -> AsyncIterator[Client[Any]]:
     """A client of a book of ten lessons; each holds its number in words on its third line."""
-    store.mkdir()
-    service = build_service(Settings.read({}, store=str(store)), "in-memory")
+    service = build_service(stack.settings(store), "in-memory")
     async with Client(mcp_server(service)) as client:
         for number in range(10):
             text = f"# Lesson\r\n\nnumber {number}\n"

@@ -10,6 +10,7 @@ import pytest
 from panaversity_fs.config import Settings
 from panaversity_fs.serve import bound
 from panaversity_fs.store import local_blobs
+from support import stack
 from support.live import app_client
 from support.scraped import scraped
 
@@ -19,6 +20,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@stack.only_folder
 @pytest.mark.anyio
 @pytest.mark.parametrize(("code", "said"), [(errno.EROFS, "Read-only file system"), (errno.ENOSPC, "no space left")])
 async def test_F18_a_storage_that_takes_no_file_is_not_ready(
@@ -59,6 +61,7 @@ async def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
         for _ in range(3):
             await client.get("/readyz")
     assert [name for name in os.listdir(tmp_path / "store") if "probe" in name] == []
+    assert stack.served_blobs(tmp_path / "store").leftovers() == []
 
 
 def test_answers_do_not_wait_for_the_acknowledgement_of_their_headers() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.library.context import SMALL
+from panaversity_fs.store.blobs import BlobKey
+from support import stack
 from support.live import AGENT, app_client
 from support.scraped import Scraped, scraped
 
@@ -78,8 +80,7 @@ async def test_SC_001_archives_are_counted_timed_and_their_memory_told(tmp_path:
         await call(client, "write_content", book_id="bk", path=PATH, content="one")
         for query in ("", "?scope=content", "?scope=content&partial=true", "?scope=nonsense"):
             await client.get(f"/books/bk/archive{query}")
-        (blob,) = [p for p in (tmp_path / "store").rglob("*") if p.is_file() and p.name == digest_of(b"one")]
-        blob.write_bytes(b"two")
+        stack.served_blobs(tmp_path / "store").damage(BlobKey("bk", 1, digest_of(b"one")), b"two")
         answer = await client.get("/books/bk/archive?partial=true")
         assert b"errors.json" in answer.content
         found = await scrape(client)

@@ -1,5 +1,6 @@
 """A server whose bytes lie in an object store, met through its commands and over HTTP (F18, F20, P14, P15)."""
 
+import json
 import os
 import select
 import sys
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from panaversity_builder.client import NO_WAITS, Client
 from panaversity_fs.cli import run
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import Unavailable
+from support import postgres
 from support.command import clean_environ, panaversity
 from support.env_server import EnvServer
 from support.fault_s3 import FaultStore, Trouble
@@ -206,6 +209,7 @@ def test_P15_a_book_goes_in_comes_out_and_is_looked_after(objects: object, tmp_p
     }
 
 
+<<<<<<< HEAD
 def test_F19_16_readers_of_what_hangs_in_the_store_hold_up_nobody_else(server: EnvServer, store: FaultStore) -> None:
     """Everybody else is served, again and again, while all of them still wait."""
     store.troubles.append(Trouble("hang", method="GET", name=digest_of(SMALL), times=1e9))
@@ -226,3 +230,41 @@ def test_F19_16_readers_of_what_hangs_in_the_store_hold_up_nobody_else(server: E
         assert all(head.endswith(b"\r\n\r\n") for head in heads), "a head, and no byte of a body"
         answered, _, _ = select.select([connection.sock for connection in waiting], [], [], 0)
         assert answered == []
+=======
+def test_F17_P15_a_book_is_exported_taken_in_elsewhere_lost_and_rebuilt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside a running server over PostgreSQL and an object store; what a folder and SQLite do is test_cli_care's."""
+    here, there = ({
+        "DATABASE_URL": postgres.new_database(), **rclone().environment(f"care-{number}-{tmp_path.name}")
+    } for number in (1, 2))  # fmt: skip
+    lost = {**here, "DATABASE_URL": postgres.new_database(empty=True)}
+    path, file = "content/01-Part/01-Chapter/01-a.md", str(tmp_path / "bk.tar")
+
+    def command(environment: dict[str, str], *words: str) -> tuple[int, dict[str, Any]]:
+        with patch.dict(os.environ, {**clean_environment(), **environment}, clear=True):
+            status = run([*words])
+        said = capsys.readouterr()
+        assert "bug" not in said.err
+        return status, json.loads(said.out) if said.out else {}
+
+    with EnvServer(tmp_path, here) as running:
+        running.call("write_content", book_id="bk", path=path, content="base")
+        running.call("write_content", book_id="bk", path=path, content="mine", user_id="amy")
+        told = running.call("plan_build", book_id="bk").structured["manifest_hash"]
+        status, out = command(here, "export", "--book", "bk", "--overlays", file)
+        assert (status, out["files"], out["overlay_files"], out["manifest_hash"]) == (0, 1, 1, told)
+        assert command(there, "import", "--book", "copy", file)[0] == 0
+        assert command(there, "import", "--book", "copy", file)[0] == 11
+        status, again = command(there, "export", "--book", "copy", "--overlays", file)
+        assert (status, again["overlay_files"], again["manifest_hash"]) == (0, 1, told)
+        status, report = command(there, "audit", "verify", "copy", "--format", "json")
+        assert (status, report["valid"]) == (0, True)
+    for words in (["export", "--book", "bk", file], ["audit", "verify", "bk"]):
+        assert command(lost, *words)[0] == 15, "an empty database over a store with bytes is a lost one"
+    assert command(lost, "rebuild", "--book", "bk", "--manifest", told)[0] == 0
+    assert command(lost, "rebuild", "--book", "bk", "--manifest", told)[0] == 11
+    assert command(lost, "fsck", "--read-data", "--audit")[0] == 16
+    status, out = command(lost, "export", "--book", "bk", file)
+    assert (status, out["files"], out["manifest_hash"]) == (0, 1, told)
+>>>>>>> cloud

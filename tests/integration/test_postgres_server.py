@@ -61,6 +61,17 @@ def test_P14_a_database_that_cannot_be_used_ends_the_server_with_15_before_it_li
     assert "Traceback" not in done.stderr
 
 
+def test_P14_a_wrong_password_ends_the_server_with_15_before_it_listens(tmp_path: Path) -> None:
+    right = postgres.locked_database("keeper", SECRET)
+    assert run(right, tmp_path, "migrate").returncode == 0
+    for wrong in (right.replace(SECRET, "passw0rd"), right.replace(f":{SECRET}", "")):
+        done = run(wrong, tmp_path, "serve", "--port", "0")
+        assert done.returncode == 15, done.stderr
+        assert done.stderr.strip().endswith(": PostgreSQL refuses the password. Correct DATABASE_URL.")
+        assert len(done.stderr.splitlines()) == 1
+        assert "passw0rd" not in done.stderr + done.stdout
+
+
 def test_a_driver_that_is_not_installed_is_named_with_its_extra(url: str, tmp_path: Path) -> None:
     done = run(url, tmp_path, "migrate", code="import sys; sys.modules['asyncpg'] = None")
     assert done.returncode == 15

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,11 +25,12 @@ from panaversity_builder.cli import run
 from panaversity_builder.client import NO_WAITS, Client, packs
 from panaversity_builder.console import Console
 from panaversity_fs.core.digest import digest_of
-from support import tokens
+from support import stack, tokens
 from support.command import Outcome, clean_environ, panaversity
 from support.fake_site import DOCUSAURUS, FakeSite
 from support.live import LiveServer
 from support.odd_cache import OddCache
+from support.stores import Medium
 from support.tokens import token
 
 LESSONS = {f"Part-01/Chapter-01/0{n}-lesson.md": f"# Lesson {n}\n" for n in range(1, 4)}
@@ -102,29 +102,26 @@ def team(tmp_path: Path, server: LiveServer, request: pytest.FixtureRequest) -> 
     return Machine(tmp_path / "alice", server.url, book), Machine(tmp_path / "bob", server.url, book)
 
 
-def row_of(server: LiveServer, machine: Machine) -> tuple[sqlite3.Connection, str]:
-    book = (machine.place / "site/book.toml").read_text().split('"')[1]
-    return sqlite3.connect(server.store / "panaversity_fs.db", timeout=10), book
+def book_of(machine: Machine) -> str:
+    return (machine.place / "site/book.toml").read_text().split('"')[1]
 
 
-def tamper(server: LiveServer, machine: Machine, column: str, value: object) -> None:
-    database, book = row_of(server, machine)
-    with database:
-        assert database.execute(f"UPDATE site_cache SET {column} = ? WHERE book_id = ?", (value, book)).rowcount == 1
-    database.close()
+def tamper(server: LiveServer, machine: Machine, column: str, value: str | int) -> None:
+    assert kept(server, machine) == 1
+    shown = repr(value) if isinstance(value, int) else f"'{value}'"
+    stack.tamper(server.store, f"UPDATE site_cache SET {column} = {shown} WHERE book_id = '{book_of(machine)}'")
 
 
 def kept(server: LiveServer, machine: Machine) -> int:
-    database, book = row_of(server, machine)
-    (count,) = database.execute("SELECT count(*) FROM site_cache WHERE book_id = ?", (book,)).fetchone()
-    database.close()
+    ((count,),) = stack.rows(server.store, f"SELECT count(*) FROM site_cache WHERE book_id = '{book_of(machine)}'")
     return int(count)
 
 
-def object_of(server: LiveServer, machine: Machine) -> Path:
-    _, book = row_of(server, machine)
-    (file,) = (path for path in (server.store / "site-cache" / "books" / book).rglob("*") if path.is_file())
-    return file
+def object_of(server: LiveServer, machine: Machine) -> tuple[Medium, str]:
+    """The bytes behind the server's back, and under which name this machine's site lies among them."""
+    medium = stack.served_blobs(server.store)
+    (name,) = (name for name in medium.site_names() if name.startswith(f"books/{book_of(machine)}/"))
+    return medium, name
 
 
 def test_what_one_machine_built_another_restores_without_running_docusaurus(team: tuple[Machine, Machine]) -> None:
@@ -206,9 +203,9 @@ def test_S32_a_flipped_byte_on_the_server_is_built_instead_and_said_in_one_line(
 ) -> None:
     alice, bob = team
     alice.build()
-    file = object_of(server, alice)
-    data = file.read_bytes()
-    file.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+    medium, name = object_of(server, alice)
+    data = medium.site_bytes(name)
+    medium.damage_site(name, data[:100] + bytes([data[100] ^ 1]) + data[101:])
     outcome = bob.build()
     (line,) = (line for line in outcome.err.splitlines() if "remote cache" in line)
     assert "the site is built here" in line
@@ -255,11 +252,9 @@ def test_S32_a_site_that_unpacks_to_something_else_is_built_instead(
     shutil.copytree(alice.site.folder / "build", evil)
     (evil / "index.html").write_text("<script>evil</script>")
     data = b"".join(packs.zstd(pack_site(str(evil), tree_digest(str(evil)))))
-    file = object_of(server, alice)
-    generation = file.name.partition(".")[2]
-    other = file.parent.parent / digest_of(data)[:2] / f"{digest_of(data)}.{generation}"
-    other.parent.mkdir(exist_ok=True)
-    other.write_bytes(data)
+    medium, name = object_of(server, alice)
+    place, generation = name.partition("/blobs/")[0], name.rpartition(".")[2]
+    medium.damage_site(f"{place}/blobs/{digest_of(data)[:2]}/{digest_of(data)}.{generation}", data)
     tamper(server, alice, "size", len(data))
     tamper(server, alice, "sha256", digest_of(data))
     outcome = bob.build()
@@ -386,8 +381,8 @@ def test_a_quota_lets_the_least_recently_used_site_go(tmp_path: Path) -> None:
             alice.site.put("site/docusaurus.config.js", f"export default {{x: {number}}}")
             alice.build()
         assert kept(server, alice) == 2
-        sizes = [path.stat().st_size for path in (server.store / "site-cache").rglob("*") if path.is_file()]
-        assert sum(sizes) <= 500_000
+        medium = stack.served_blobs(server.store)
+        assert sum(len(medium.site_bytes(name)) for name in medium.site_names()) <= 500_000
         alice.site.put("node_modules/@docusaurus/core/bin/docusaurus.mjs", big.replace("200_000", "600_000"))
         alice.site.put("site/docusaurus.config.js", "export default {x: 9}")
         assert "more than the 500000 that are kept" in alice.build("-v").err

@@ -33,13 +33,22 @@ class EnvServer(Wire):
                 serve_command("--port", "0", "--log-format", "text", *self._arguments),
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
+        try:
+            self.url = self._address(begins)
+        except BaseException:  # nobody else would end it
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _address(self, begins: int) -> str:
+        """Where it says that it listens, after so many bytes of its log."""
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while not (found := re.search(r"listening on (http://\S+)", self.log.read_text()[begins:])):
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, "the server did not begin to listen"
             time.sleep(0.02)
-        self.url = found[1]
-        return self
+        return found[1]
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None

@@ -124,11 +124,11 @@ def make_bucket(port: int) -> None:
 
 
 class InBucket:
-    """Blobs in a bucket, below a prefix that nothing else uses; a medium for ``support.stores``."""
+    """Blobs in a bucket, below a prefix that nothing else uses unless one is named; a medium for ``support.stores``."""
 
-    def __init__(self, server: StoreServer, *, patience: Patience = _PATIENCE) -> None:
+    def __init__(self, server: StoreServer, prefix: str = "", *, patience: Patience = _PATIENCE) -> None:
         self.server = server
-        self.prefix = f"t{next(_numbers)}"
+        self.prefix = prefix or f"t{next(_numbers)}"
         self.exclusive = server.conditional
         self.place = server.place(self.prefix, patience=patience)
         self.blobs = ObjectBlobs(self.place)
@@ -147,8 +147,11 @@ class InBucket:
     def site_names(self) -> set[str]:
         return {name[len(PART) + 1 :] for name in self.everything() if "/blobs/" in name and name.startswith(PART)}
 
+    def site_bytes(self, name: str) -> bytes:
+        return bytes(obstore.get(self.raw, f"{PART}/{name}").bytes())
+
     def leftovers(self) -> list[str]:
-        return sorted(name for name in self.everything() if "/incoming/" in name)
+        return sorted(name for name in self.everything() if "/incoming/" in name or name.startswith("probes/"))
 
     def everything(self) -> list[str]:
         """The names of all objects below the prefix."""

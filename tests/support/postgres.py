@@ -90,6 +90,13 @@ class Server:
                 raise Missing(f"postgres did not start: {(self.folder / 'log').read_text()[-300:]}")
             time.sleep(0.01)
 
+    def ask_for_password(self, user: str) -> None:
+        """Let connections of this user need its password from now on, unless they do already."""
+        rules, line = self.data / "pg_hba.conf", f"local all {user} scram-sha-256\n"
+        if (before := rules.read_text()).startswith(line):
+            return
+        rules.write_text(line + before)
+
     def kill(self) -> None:
         """End the postmaster as a crash would; what it started ends with it."""
         assert self._process is not None
@@ -280,6 +287,19 @@ def admin() -> Admin:
     if found is None:
         pytest.skip(f"no PostgreSQL: {reason}")
     return found
+
+
+def locked_database(user: str, password: str) -> str:
+    """The address, password included, of a new database whose user has to give one; skips where that cannot be had."""
+    found, server = admin(), _found()[1]
+    if server is None:
+        pytest.skip("how the server of TEST_DATABASE_URL asks for passwords is not ours to change")
+    server.ask_for_password(user)
+    url = found.new_database(empty=True)
+    name = urlsplit(url).path[1:]
+    found.run(f"DROP ROLE IF EXISTS {user}", f"CREATE ROLE {user} LOGIN PASSWORD '{password}'",
+              f'ALTER DATABASE "{name}" OWNER TO {user}', "SELECT pg_reload_conf()")  # fmt: skip
+    return server.url(name, f"{user}:{password}")
 
 
 def new_database(*, empty: bool = False) -> str:

@@ -16,14 +16,20 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
+    from panaversity_fs.config import Settings
     from support.object_store import StoreServer
+    from support.stores import Medium
 
 CLOUD = os.environ.get("PANAVERSITY_TEST_STACK", "") == "cloud"
 OBJECTS = os.environ.get("PANAVERSITY_TEST_OBJECTS", "rclone" if CLOUD else "")
 """The object store that bytes lie in, ``rclone`` or ``moto``; alone, without the cloud stack's database, too."""
 
 only_sqlite = pytest.mark.skipif(CLOUD, reason="looks into SQLite's own file")
-"""For tests of one engine's own traits."""
+only_folder = pytest.mark.skipif(CLOUD, reason="is about the folder of a local store")
+"""For tests of one engine's or one medium's own traits."""
+
+SERVED = "panaversity_fs.db"
+"""How a server names the SQLite file in the folder of its store."""
 
 _GUARDED = ("audit_log", "audit_holes")
 _databases: dict[str, str] = {}
@@ -63,7 +69,7 @@ def tamper(folder: Path, *statements: str) -> None:
         off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in _GUARDED]
         on_postgres(folder, *off, *statements)
         return
-    with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
+    with closing(sqlite3.connect(_file(folder), timeout=10)) as connection, connection:
         for table in _GUARDED:
             for verb in ("update", "delete"):
                 connection.execute(f"DROP TRIGGER IF EXISTS tr_{table}_no_{verb}")
@@ -71,42 +77,100 @@ def tamper(folder: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """What the database of this store answers to a query."""
+    if CLOUD:
+        return [tuple(row) for row in on_postgres(folder, query)]
+    with closing(sqlite3.connect(_file(folder), timeout=10)) as connection:
+        return connection.execute(query).fetchall()
+
+
 def on_postgres(folder: Path, *statements: str) -> list[Any]:
     """Run statements on this store's database as its owner; the last one's rows."""
     from support import postgres
 
-    return postgres.admin().run(*statements, database=urlsplit(database_url(folder)).path[1:])
+    return postgres.admin().run(*statements, database=urlsplit(_url(folder)).path[1:])
 
 
-def backup(folder: Path) -> Callable[[], None]:
-    """Copy the database of a store that nobody has open; what is returned puts the copy back."""
+def lose_database(folder: Path) -> None:
+    """Let the database of a store that nobody has open be gone: no file, or nothing in it."""
     if CLOUD:
         from support import postgres
 
-        saved, key = postgres.admin().copy(database_url(folder)), str(folder / "store.db")
+        _databases[_key(folder)] = postgres.new_database(empty=True)
+        return
+    for end in ("", "-wal", "-shm"):
+        (folder / f"{_file(folder).name}{end}").unlink(missing_ok=True)
+
+
+def backup(folder: Path) -> Callable[[], None]:
+    """Copy the database of a store that was closed; what is returned puts the copy back."""
+    if CLOUD:
+        from support import postgres
+
+        saved, key = postgres.admin().copy(_url(folder)), _key(folder)
         return lambda: _databases.__setitem__(key, saved)
-    shutil.copy(folder / "store.db", folder / "backup.db")
+    file, copy = _file(folder), folder / "backup"
+    shutil.copy(file, copy)
 
     def restore() -> None:
-        for name in ("store.db-wal", "store.db-shm"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.move(folder / "backup.db", folder / "store.db")
+        lose_database(folder)
+        shutil.move(copy, file)
 
     return restore
+
+
+def _key(folder: Path) -> str:
+    """Under which name the database of the store in this folder is known, a server's or a library's."""
+    served = str(folder / SERVED)
+    return served if served in _databases else str(folder / "store.db")
+
+
+def _url(folder: Path) -> str:
+    return _databases.get(_key(folder)) or database_url(folder)
+
+
+def _file(folder: Path) -> Path:
+    """The SQLite file of the store in this folder, a server's or a library's."""
+    served = folder / SERVED
+    return served if served.exists() else folder / "store.db"
 
 
 def environment(store: Path) -> Mapping[str, str]:
     """Settings of a server over the store in this folder; none on the local stack, where ``--store`` says it all."""
     if not CLOUD:
         return {}
-    return {"DATABASE_URL": database_url(store, "panaversity_fs.db"), **blob_environment(store)}
+    return {"DATABASE_URL": database_url(store, SERVED), **blob_environment(store)}
+
+
+def flags(store: Path) -> list[str]:
+    """How a command is told of the store in this folder; on the other stack ``environment`` says it."""
+    return [] if CLOUD else ["--store", str(store)]
+
+
+def settings(store: Path, more: Mapping[str, str] | None = None) -> "Settings":
+    """The settings of a server over the store in this folder, which is made."""
+    from panaversity_fs.config import Settings
+
+    store.mkdir(exist_ok=True)
+    return Settings.read({**environment(store), **(more or {})}, store=None if CLOUD else str(store))
+
+
+def served_blobs(store: Path) -> "Medium":
+    """The bytes of the server over the store in this folder, behind its back."""
+    from support.object_store import InBucket
+    from support.stores import InFolder
+
+    return InBucket(object_server(), _prefix(store)) if CLOUD else InFolder(store)
 
 
 def blob_environment(store: Path) -> Mapping[str, str]:
     """Where that server keeps bytes: a part of a bucket that is this store's alone."""
-    if str(store) not in _prefixes:
-        _prefixes[str(store)] = f"s{len(_prefixes) + 1}"
-    return object_server().environment(_prefixes[str(store)])
+    return object_server().environment(_prefix(store))
+
+
+def _prefix(store: Path) -> str:
+    return _prefixes.setdefault(str(store), f"s{len(_prefixes) + 1}")
 
 
 def medium(wanted: str) -> str:

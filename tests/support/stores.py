@@ -39,6 +39,9 @@ class Medium(Protocol):
     def site_names(self) -> set[str]:
         """The key names of all built sites, without the prefix of their part."""
 
+    def site_bytes(self, name: str) -> bytes:
+        """What stands under this name of a built site."""
+
     def leftovers(self) -> list[str]:
         """What is on its way in, or was forgotten there."""
 
@@ -62,6 +65,9 @@ class InMemory:
 
     def site_names(self) -> set[str]:
         return set(self.blobs.apart(PART).blobs)
+
+    def site_bytes(self, name: str) -> bytes:
+        return self.blobs.apart(PART).blobs[name]
 
     def leftovers(self) -> list[str]:
         return []
@@ -90,11 +96,16 @@ class InFolder:
     def site_names(self) -> set[str]:
         return {name[len(PART) + 1 :] for name in self._files() if "/blobs/" in name and name.startswith(PART)}
 
+    def site_bytes(self, name: str) -> bytes:
+        return (self.root / PART / name).read_bytes()
+
     def leftovers(self) -> list[str]:
         return sorted(name for name in self._files() if "/incoming/" in name)
 
     def damage(self, key: BlobKey, data: bytes) -> None:
-        (self.root / key.name).write_bytes(data)
+        path = self.root / key.name
+        path.chmod(0o600)
+        path.write_bytes(data)
 
     def damage_site(self, name: str, data: bytes | None) -> None:
         path = self.root / PART / name

@@ -14,7 +14,7 @@ from fastmcp import Client
 
 from panaversity_fs.api.server import mcp_server
 from panaversity_fs.app import build_service
-from panaversity_fs.config import Settings
+from support import stack
 
 ERAS = pytest.mark.parametrize("era", ["auto", "legacy"])
 LESSON = "content/01-Part/02-Chapter/03-lesson.md"
@@ -48,7 +48,6 @@ class Caller:
 
 @asynccontextmanager
 async def talking(store: Path, era: str, agent: str | None = "an-agent", **environment: str) -> AsyncIterator[Caller]:
-    store.mkdir(exist_ok=True)
-    service = build_service(Settings.read(environment, store=str(store)), "in-memory")
+    service = build_service(stack.settings(store, environment), "in-memory")
     async with Client(mcp_server(service), mode=era) as client:  # type: ignore[arg-type]
         yield Caller(client, {"agent_id": agent} if agent is not None else None)

@@ -32,7 +32,11 @@ class WorkersServer(Wire):
                 serve_command(*words), env=self._environment, stdin=subprocess.DEVNULL, stderr=errors,
                 start_new_session=True,
             )  # fmt: skip
-        self.wait_for(self._count)
+        try:
+            self.wait_for(self._count)
+        except BaseException:  # nobody else would end it
+            self.end(signal.SIGKILL)
+            raise
         self.url = re.findall(r"listening on (\S+)", self.errors.read_text())[0]
         return self
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from panaversity_fs.store.blobs import CHUNK, BlobKey, BlobStore
 
-WINDOW = 8 * CHUNK
+WINDOW = 4 * CHUNK
 """Bytes that are on their way or wait to be sent, of one answer."""
 
 

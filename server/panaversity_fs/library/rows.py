@@ -91,9 +91,9 @@ def _unique_name(seal: Seal, path: str, numbering: Numbering | None) -> str:
 
 def _folded(path: str, numbering: Numbering | None) -> str:
     """The folded source path, or its digest where folding made it longer than a path may be (one sign can become
-    eighteen): an index row has its bounds. Only ever compared with its like."""
+    eighteen): an index row has its bounds. Only ever compared with its like; no source path begins with a slash."""
     name = fold(source_of(path, numbering))
-    return name if len(name.encode()) <= MAX_PATH_BYTES else digest_of(name.encode())
+    return name if len(name.encode()) <= MAX_PATH_BYTES else f"/{digest_of(name.encode())}"
 
 
 def entries_of(book: BookRow, decision: Decision, seal: Seal) -> list[AuditEntry]:

@@ -6,8 +6,11 @@ from panaversity_fs.core.changes import Changeset, Delete
 from panaversity_fs.core.digest import digest_of
 from panaversity_fs.core.errors import PanaversityError, SchemaViolation
 from panaversity_fs.core.mapping import Numbering
+from panaversity_fs.core.paths import fold
 from panaversity_fs.core.schema import Schema
 from panaversity_fs.library import Library
+from panaversity_fs.store.database import Database
+from panaversity_fs.store.journal import changed_since
 from support.stores import BOOK, CALLER, Store, ingest, lesson
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +125,38 @@ async def test_F43_after_a_restart_the_names_are_known(library: Library, store: 
     with pytest.raises(SchemaViolation):
         await ingest(library, {"content/b.md": b"1", "content/B.md": b"1"})
     await ingest(library, {"content/a.md": b"2"})
+
+
+LONG = "content/01-" + "/".join(["ﷺ" * 39] * 8) + "/{}.md"
+"""A legal path whose signs are eighteen letters each when they are folded: 10 KB."""
+
+
+async def folds(store: Store) -> dict[str, str]:
+    database = Database(store.url)
+    async with database.read("test") as connection:
+        found = {row.path: row.path_fold for row in await changed_since(connection, BOOK, 0)}
+    await database.close()
+    return found
+
+
+async def test_F45_a_name_that_folding_makes_very_long_is_kept_by_its_digest(library: Library, store: Store) -> None:
+    one, other = LONG.format("A"), LONG.format("a")
+    await ingest(library, {one: b"1"}, numbering=BY_NUMBER)
+    with pytest.raises(SchemaViolation, match="collides"):
+        await ingest(library, {other: b"2"})
+    before = await folds(store)
+    assert before == {one: "/" + digest_of(fold(one.removeprefix("content/")).encode())}
+    await library.commit(BOOK, Changeset((), numbering=BY_NAME, operation="ingest"), CALLER)
+    assert (await folds(store))[one] != before[one], "another source path"
+    await ingest(library, {other: b"1"}, deletes=[Delete(one, digest_of(b"1"))])
+    assert len(set((await folds(store)).values())) == 1, "they are one name"
+    assert await paths(library) == [other]
+
+
+async def test_F45_a_file_named_as_the_digest_of_a_long_name_is_another_file(library: Library) -> None:
+    named = "content/" + digest_of(fold(LONG.format("a").removeprefix("content/")).encode())
+    await ingest(library, {LONG.format("a"): b"1", named: b"2"})
+    assert await paths(library) == sorted([LONG.format("a"), named], key=str.encode)
 
 
 async def test_numbering_is_set_once_and_every_answer_shows_the_source_path(library: Library) -> None:
