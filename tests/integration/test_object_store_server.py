@@ -209,7 +209,6 @@ def test_P15_a_book_goes_in_comes_out_and_is_looked_after(objects: object, tmp_p
     }
 
 
-<<<<<<< HEAD
 def test_F19_16_readers_of_what_hangs_in_the_store_hold_up_nobody_else(server: EnvServer, store: FaultStore) -> None:
     """Everybody else is served, again and again, while all of them still wait."""
     store.troubles.append(Trouble("hang", method="GET", name=digest_of(SMALL), times=1e9))
@@ -230,7 +229,8 @@ def test_F19_16_readers_of_what_hangs_in_the_store_hold_up_nobody_else(server: E
         assert all(head.endswith(b"\r\n\r\n") for head in heads), "a head, and no byte of a body"
         answered, _, _ = select.select([connection.sock for connection in waiting], [], [], 0)
         assert answered == []
-=======
+
+
 def test_F17_P15_a_book_is_exported_taken_in_elsewhere_lost_and_rebuilt(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -267,4 +267,3 @@ def test_F17_P15_a_book_is_exported_taken_in_elsewhere_lost_and_rebuilt(
     assert command(lost, "fsck", "--read-data", "--audit")[0] == 16
     status, out = command(lost, "export", "--book", "bk", file)
     assert (status, out["files"], out["manifest_hash"]) == (0, 1, told)
->>>>>>> cloud
