@@ -17,7 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 
 _UNHURRIED = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("sampled", _UNHURRIED, max_examples=40, stateful_step_count=20)
+settings.register_profile("sampled", _UNHURRIED, max_examples=30, stateful_step_count=18)
 settings.register_profile("full", _UNHURRIED, max_examples=2000, stateful_step_count=60)
 settings.load_profile("full" if FULL else "sampled")
 

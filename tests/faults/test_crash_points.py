@@ -25,7 +25,7 @@ from support.live import clean_environment
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 SEED = int(os.environ.get("PANAVERSITY_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 MODES = ["kill", "torn", "EIO", "ENOSPC", "EIO+repeat", "ENOSPC+repeat", "EIO+kill"]
-SECONDS, EACH, LEAST = 12.0, 40, 3
+SECONDS, EACH, LEAST = 7.0, 24, 3
 """Sampled: at most so long altogether, at most so many points an operation, at least so many whatever it takes."""
 ORDERED = [name for name in CRASHED if name not in UNORDERED]
 CALLS = ("openat,open,creat,write,pwrite64,writev,fsync,fdatasync,syncfs,rename,renameat,renameat2,link,linkat,unlink,"

@@ -21,7 +21,7 @@ from support.stores import BOOK, CALLER, InFolder, Store, ingest, lesson, new_st
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(3600 if FULL else 120)]
-ROUNDS = 200 if FULL else 20
+ROUNDS = 200 if FULL else 12
 NO_LOG = Policy(logged=timedelta(0))
 """Promises are kept, the log keeps nothing: bytes go as soon as no entry, pin or promise names them."""
 NOW = Policy(told=timedelta(0), logged=timedelta(0))
@@ -219,7 +219,7 @@ async def test_an_upload_never_ends_in_a_name_without_bytes_however_often_its_by
 
         collector = asyncio.create_task(collecting())
         missing = 0
-        for number in range(300 if FULL else 25):
+        for number in range(300 if FULL else 12):
             try:
                 await library.write(BOOK, lesson(2), b"back again", CALLER, expected=None)
             except BlobsMissing:

@@ -15,7 +15,7 @@ from support.hydrated import IMAGE, LESSON, OTHER, Desk, folders_of, tree_of
 pytestmark = pytest.mark.timeout(3600)  # the exhaustive counts take their time
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
-KILLS = 500 if FULL else 25
+KILLS = 500 if FULL else 14
 MINE = {"mine.md": b"author's", "01-Part/01-Chapter/mine.md": b"author's too"}
 
 
@@ -88,7 +88,7 @@ def count_of(place, scenario, monkeypatch):
 def test_F5_F53_interrupted_at_every_change_of_the_disk(tmp_path, monkeypatch, scenario, changed):
     count = count_of(new_folder(tmp_path, "count"), scenario, monkeypatch)
     assert count > 40
-    points = range(1, count + 1) if FULL or not changed else seeded().sample(range(1, count + 1), 20)
+    points = range(1, count + 1) if FULL or not changed else seeded().sample(range(1, count + 1), 12)
     for at in points:
         place = new_folder(tmp_path, f"{at}")
         desk = prepare(place, scenario)
@@ -106,7 +106,7 @@ def test_F5_F53_interrupted_at_every_change_of_the_disk(tmp_path, monkeypatch, s
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_F5_F53_killed_at_changes_of_the_disk(tmp_path, monkeypatch, scenario):
     count = count_of(new_folder(tmp_path, "count"), scenario, monkeypatch)
-    points = range(1, count + 1) if FULL else sorted(seeded().sample(range(1, count + 1), 25))
+    points = range(1, count + 1) if FULL else sorted(seeded().sample(range(1, count + 1), 14))
     for at in points:
         place = new_folder(tmp_path, f"{at}")
         desk = prepare(place, scenario)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 SEED = int(os.environ.get("PANAVERSITY_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
-ORDERS = 600 if FULL else 8
+ORDERS = 600 if FULL else 5
 MUTANT_ORDERS = 80
 FIRST = {lesson(n): f"lesson {n}".encode() for n in range(3)}
 SHARED = b"the same bytes, sent by two" * 40

@@ -18,7 +18,7 @@ from support.crash_shim import built_shim
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 SEED = int(os.environ.get("PANAVERSITY_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
-CUTS = 500 if FULL else 6
+CUTS = 500 if FULL else 4
 OPERATIONS = ["create", "create large", "update", "delete", "upload", "changeset"]
 MIB = 1 << 20
 

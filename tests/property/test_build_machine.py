@@ -251,7 +251,7 @@ class Builds(RuleBasedStateMachine):
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL") == "1"
 Builds.TestCase.settings = settings(
-    max_examples=100 if FULL else 20, stateful_step_count=30 if FULL else 10, deadline=None
+    max_examples=100 if FULL else 12, stateful_step_count=30 if FULL else 10, deadline=None
 )
 test_any_sequence_of_edits_and_accidents_built_incrementally_equals_a_clean_build = pytest.mark.timeout(3600)(
     Builds.TestCase

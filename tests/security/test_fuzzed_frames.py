@@ -19,7 +19,7 @@ from support.live import LiveServer
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 SEED = int(os.environ.get("PANAVERSITY_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
-FRAMES = 50_000 if FULL else 400
+FRAMES = 50_000 if FULL else 250
 NEXT_CALL_SECONDS = 10.0
 """S5 asks for 1 s on a machine of its own."""
 HONEST = {

@@ -88,7 +88,7 @@ def test_nothing_changed_means_one_request_and_nothing_written(desk):
     assert {k: v for k, v in before.items() if k != lock} == {k: v for k, v in after.items() if k != lock}
 
 
-@pytest.mark.parametrize("count", [10, 1000, 10_000])
+@pytest.mark.parametrize("count", [10, 1000, pytest.param(10_000, marks=pytest.mark.full)])
 def test_any_delta_is_two_requests_and_no_change_is_one(tmp_path, count):
     book = {f"{n // 100:02d}-Part/{n % 100:02d}-lesson.md": b"lesson %d" % n for n in range(min(count, 10_000))}
     desk = Desk(tmp_path, book)

@@ -667,7 +667,7 @@ def test_a_manifest_the_server_forgot_makes_differences_conflicts_not_losses(des
         desk.ingest()
 
 
-@pytest.mark.parametrize("count", [10, 1000, 10_000])
+@pytest.mark.parametrize("count", [10, 1000, pytest.param(10_000, marks=pytest.mark.full)])
 def test_requests_are_two_for_any_delta_and_one_for_none(desk: Desk, count: int) -> None:
     write_tree(desk.docs, {f"Part-01/Chapter-{n // 500 + 1:02}/{n:05}.md": b"lesson %d" % n for n in range(count)})
     assert desk.spent(desk.ingest) == 2
