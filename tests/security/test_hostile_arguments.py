@@ -2,6 +2,7 @@
 refused, never a wildcard, never a bug (S6, S21, S27, P14). The tools come from the server's own list.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ BROKEN = [
     "\u202e",
 ]
 LONG = ["x" * 5_000, "é" * 3_000]
+FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
+"""All texts in all arguments; else a third of them in each argument, so that every text and every argument comes."""
 HOSTILE = [*WILD, *INJECTED, *BROKEN, *LONG]
 FREE = {"content", "new_text", "old_text", "binary_data"}
 """What a caller may say freely: it is stored or compared, never looked up."""
@@ -71,8 +74,8 @@ def test_S6_S21_hostile_text_in_every_argument_of_every_tool_is_literal_or_refus
             places = [(tool, name) for tool in tools for name in tool.strings()]
             assert len(places) >= 25, [tool.name for tool, _ in places]
             calls = 0
-            for tool, name in places:
-                for text in HOSTILE:
+            for number, (tool, name) in enumerate(places):
+                for text in HOSTILE if FULL else HOSTILE[number % 3 :: 3]:
                     answer = await call(client, tool.name, tool.good(**{name: text}))
                     calls += 1
                     said = str(answer.raw)
@@ -116,8 +119,8 @@ def test_S6_unknown_arguments_and_wrong_kinds_are_argument_errors_of_every_tool(
             for tool in await prepared(client):
                 answer = await call(client, tool.name, tool.good(no_such_argument=1))
                 assert answer.code == "INVALID_ARGUMENT", (tool.name, answer.raw)
-                for name in tool.properties:
-                    for value in kinds:
+                for number, name in enumerate(tool.properties):
+                    for value in kinds if FULL else kinds[number % 2 :: 2]:
                         answer = await call(client, tool.name, tool.good(**{name: value}))
                         assert answer.code not in ("INTERNAL", "UNAVAILABLE"), (tool.name, name, value, answer.raw)
 
