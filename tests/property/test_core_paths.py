@@ -25,7 +25,10 @@ near_limits = st.builds(
 )
 
 
-@given(st.one_of(paths, near_limits))
+often_accepted = st.lists(st.text("aB1é漢_-", min_size=1, max_size=8), min_size=1, max_size=5).map("/".join)
+
+
+@given(st.one_of(paths, near_limits, often_accepted))
 def test_FR_009_SC_005_an_accepted_path_has_every_promised_property(path: str) -> None:
     assume(path_fault(path) is None)
     segments = path.split("/")
