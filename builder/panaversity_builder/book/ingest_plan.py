@@ -108,8 +108,9 @@ def plan_ingest(
 
 
 def _seen(state: IngestState, plan: BuildPlan) -> Entries | None:
-    """The book as this checkout saw it last; None when it is still that, or nobody knows."""
-    if state.book is None or digest_of(state.book) == plan.manifest_hash:
+    """The book as this checkout saw it last; None when it is still that, or nobody knows. Where the server has no such
+    book nobody changed it: what was seen was another server's."""
+    if state.book is None or plan.warns(BOOK_UNKNOWN) or digest_of(state.book) == plan.manifest_hash:
         return None
     try:
         return parse(state.book, "ingest")

@@ -743,6 +743,13 @@ def test_a_checkout_that_was_updated_or_whose_author_changed_the_file_hears_noth
     assert warned(bob) == [], "what was newer here too is put back on purpose"
 
 
+def test_a_server_without_the_book_was_changed_by_nobody(team: tuple[Desk, Desk]) -> None:
+    alice, _ = team
+    alice.sim = Simulator("another")
+    assert warned(alice) == []
+    assert alice.book == FILES
+
+
 def test_a_file_whose_name_is_no_utf_8_is_refused_by_name(desk: Desk) -> None:
     (desk.docs / os.fsdecode(b"bad\xff.md")).write_bytes(b"x")
     for _ in range(2):
