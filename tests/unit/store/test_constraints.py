@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 NOW = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 DIGEST = "ab" * 32
-TAKEN = "UNIQUE|changed by another"
+TAKEN = "UNIQUE|unique constraint"
 """What SQLite and PostgreSQL say of a key that is there already."""
 
 ROWS: dict[str, tuple[Table, dict[str, Any]]] = {
