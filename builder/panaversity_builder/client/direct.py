@@ -62,6 +62,7 @@ class Direct:
             with _told():
                 response = wire.getresponse()
                 if response.headers.defects:
+                    response.close()  # the wire does not know it any more where the answer ends with the connection
                     raise http.client.HTTPException("the headers of the answer are damaged")
         except BaseException:
             self._done(wire, good=False)

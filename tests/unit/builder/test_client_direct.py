@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import gc
 import gzip
 import http.client
 import socket
 import threading
 import time
+import unittest.mock
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -153,6 +155,27 @@ def test_F36_an_answer_that_is_cut_off_or_none_is_broken_never_shorter(answer):
 
     with listening(serve) as (_, direct), pytest.raises(Broken, match="connection broke"):
         get(direct)
+
+
+@pytest.mark.filterwarnings("error")
+def test_F36_an_answer_cut_off_in_its_head_leaves_no_socket_behind():
+    """Its socket would be closed by the collector of garbage, with a warning, whenever that comes by."""
+
+    def cut(listener, connection, number):
+        listener.request(connection, number)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nno head")
+
+    heard: list[object] = []
+    with unittest.mock.patch("sys.unraisablehook", heard.append), listening(cut) as (_, direct):
+        try:
+            get(direct)
+        except Broken as fault:
+            said, ring = str(fault), list[object]([fault])
+            ring.append(ring)
+        del ring
+        gc.collect()
+    assert "headers of the answer are damaged" in said
+    assert heard == []
 
 
 def test_F19_a_server_that_falls_silent_is_given_up_in_time():
