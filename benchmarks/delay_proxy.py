@@ -133,10 +133,10 @@ class DelayProxy:
             for way in done:
                 way.result()
         finally:
+            back.transport.abort()  # first: the end of the proxy may cut short what follows
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            back.transport.abort()
 
     async def _read(self, reader: asyncio.StreamReader, line: "_Line") -> None:
         """Put every piece into the line with the moment it will have arrived; an empty one is the end."""

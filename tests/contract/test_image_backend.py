@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,19 @@ def test_a_program_gets_its_stdin_its_variables_its_user_and_its_folder(here: La
     assert container.run(Run(("show", "/opt/given"), "t"), {}, log) == 0
     container.close()
     assert log.getvalue() == b"\0binary\xff" * 20000
+
+
+def test_a_log_that_is_slow_to_write_gets_the_last_words_too(here: Lab) -> None:
+    class Slow(io.BytesIO):
+        def write(self, data: Any) -> int:
+            time.sleep(0.3)
+            return super().write(data)
+
+    container, said, log = here.container(), b"0123456789abcdef" * 10_000, Slow()
+    here.said(container, "take", "/opt/given", stdin=said)
+    assert container.run(Run(("show", "/opt/given"), "t"), {}, log) == 0
+    container.close()
+    assert log.getvalue() == said
 
 
 def test_labels_come_back_exactly_as_they_were_given_and_are_taken_over(here: Lab, tag: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panaversity_builder.environment.backend import exec as programs
-from panaversity_builder.environment.backend import naming
+from panaversity_builder.environment.backend import naming, relayed
 from panaversity_builder.environment.backend.buildah_container import run_words
 from panaversity_builder.environment.backend.chatter import Chatter
 from panaversity_builder.environment.backend.choose import choose_backend, places
@@ -111,6 +111,66 @@ def test_the_last_words_of_a_program_that_ends_between_two_looks_are_heard(monke
 
     monkeypatch.setattr(selectors, "DefaultSelector", Late)
     assert programs.call(["sh", "-c", "echo last; echo words >&2"]) == programs.Ended(0, b"last\n", b"words\n")
+
+
+def test_a_relayed_program_is_heard_as_it_speaks_and_to_its_end() -> None:
+    heard: list[tuple[float, bytes]] = []
+    status = relayed.run(
+        ["sh", "-c", "cat; echo one >&2; sleep 0.5; echo two; exit 5"],
+        lambda piece: heard.append((time.monotonic(), piece)),
+        stdin=b"in" * 100_000,
+    )
+    assert (status, b"".join(piece for _, piece in heard)) == (5, b"in" * 100_000 + b"one\ntwo\n")
+    assert heard[-1][0] - heard[0][0] > 0.2, "not all of it at the end"
+    assert relayed.run(["sh", "-c", "kill -9 $$"], heard.append) == 137
+
+
+def test_a_relayed_program_out_of_time_is_gone_with_its_group_and_its_last_words_are_heard() -> None:
+    mark, heard = uuid.uuid4().hex, bytearray()
+    with pytest.raises(programs.Overtime):
+        relayed.run(["sh", "-c", "trap '' TERM; echo here; sleep 60 & sleep 60", mark], heard.extend, seconds=0.5)
+    assert (processes_with(mark), bytes(heard)) == ([], b"here\n")
+
+
+ATTACH = """
+import sys
+from panaversity_builder.environment.backend import relayed
+def told(piece):
+    sys.stderr.write(f"<{piece.decode()}>")
+sys.exit(relayed.attach(sys.argv[1:], told if sys.argv[1] == "env" else None))
+"""
+
+
+def test_a_slow_reader_of_an_attached_program_does_not_hold_it_up_and_gets_all() -> None:
+    said = subprocess.Popen(
+        [sys.executable, "-c", ATTACH, "sh", "-c", "cat; head -c 300000 /dev/zero; echo done >&2; exit 3"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with said:
+        assert said.stdin
+        assert said.stdout
+        assert said.stderr
+        said.stdin.write(b"given")
+        said.stdin.close()
+        assert said.stderr.readline() == b"done\n", "while nobody has read what it wrote"
+        assert said.stdout.read() == b"given" + bytes(300_000)
+    assert said.returncode == 3
+
+
+def test_an_attached_program_ends_when_its_reader_goes_away() -> None:
+    with subprocess.Popen([sys.executable, "-c", ATTACH, "yes"], stdout=subprocess.PIPE) as said:
+        assert said.stdout
+        assert said.stdout.readline() == b"y\n"
+        said.stdout.close()
+        assert said.wait(30) == 141
+
+
+def test_an_attached_program_has_our_own_file_and_its_errors_go_where_they_are_asked(tmp_path: Path) -> None:
+    with open(tmp_path / "out", "wb") as out:
+        words = [sys.executable, "-c", ATTACH, "env", "sh", "-c", "readlink /proc/self/fd/1; echo wrong >&2"]
+        ended = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
+    assert (tmp_path / "out").read_text() == f"{tmp_path}/out\n"
+    assert ended.stderr == b"<wrong\n>"
 
 
 def test_a_program_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:

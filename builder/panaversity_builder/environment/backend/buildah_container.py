@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import IO
 
-from panaversity_builder.environment.backend import exec as programs
+from panaversity_builder.environment.backend import relayed
 from panaversity_builder.environment.backend.chatter import Chatter
 from panaversity_builder.environment.backend.image_env import resolved
 from panaversity_builder.environment.backend.port import Image
@@ -99,7 +99,7 @@ def attached(container: BuildahContainer, run: Run, volumes: Sequence[tuple[str,
         words.insert(1, "--terminal")
     chatter = Chatter()
     try:
-        return programs.attach([*container.tool.words, *words], lambda piece: _tell(chatter.feed(piece)))
+        return relayed.attach([*container.tool.words, *words], lambda piece: _tell(chatter.feed(piece)))
     finally:
         _tell(chatter.rest())
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from panaversity_builder.environment.backend import exec as programs
+from panaversity_builder.environment.backend import relayed
 from panaversity_builder.environment.backend.cli_container import CliContainer, execution_words
 from panaversity_builder.environment.backend.digests import oci_digest, rootfs_digest
 from panaversity_builder.environment.backend.image_env import DEFAULT_PATH
@@ -150,7 +151,7 @@ class ContainerCli:
         name = working_name("panaversity-run")
         words = execution_words(name, image.id, run, volumes, terminal=interactive and os.isatty(0) and os.isatty(1))
         try:
-            return programs.attach([*self._tool.words, *words])
+            return relayed.attach([*self._tool.words, *words])
         except OSError as error:
             raise self._tool.missing(error) from error
         finally:

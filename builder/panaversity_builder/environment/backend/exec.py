@@ -46,59 +46,33 @@ def call(
     seconds: float | None = None,
     stop: threading.Event | None = None,
 ) -> Ended:
-    """Run a program that answers on stdout. Raises ``OSError`` when it cannot be started, ``Overtime``."""
-    out, errors = bytearray(), bytearray()
-    status = stream(command, out.extend, errors.extend, stdin=stdin, environ=environ, seconds=seconds, stop=stop)
-    return Ended(status, bytes(out), bytes(errors))
+    """Run a program that answers on stdout.
 
-
-def stream(
-    command: Sequence[str],
-    out: Sink,
-    errors: Sink | None = None,
-    *,
-    stdin: bytes | None = b"",
-    environ: Mapping[str, str] | None = None,
-    seconds: float | None = None,
-    stop: threading.Event | None = None,
-) -> int:
-    """Run a program and hand on what it writes, as it comes; answers its exit status (128 + n for a signal).
-
-    Without ``errors`` both of its streams go to ``out``, in the order it wrote them. ``stdin`` None is our own.
     Whatever happens here, the program's process group is gone afterwards. Raises ``OSError`` when it cannot be started,
-    ``Overtime`` after ``seconds`` and soon after ``stop`` is set (by another thread), and what a sink raises.
+    ``Overtime`` after ``seconds`` and soon after ``stop`` is set (by another thread).
     """
+    out, errors = bytearray(), bytearray()
     process = subprocess.Popen(  # noqa: S603 — a list of arguments, no shell
         list(command),
-        stdin=None if stdin is None else subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if errors is None else subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=None if environ is None else dict(environ),
         start_new_session=True,
     )
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
-        _pump(process, out, errors or out, stdin or b"", deadline, stop or threading.Event())
-        return _status(process.wait(_left(deadline)))
+        _pump(process, out.extend, errors.extend, stdin, deadline, stop or threading.Event())
+        return Ended(status_of(process.wait(_left(deadline))), bytes(out), bytes(errors))
     except subprocess.TimeoutExpired:
         raise Overtime from None
     finally:
         end(process)
 
 
-def attach(command: Sequence[str], errors: Sink | None = None) -> int:
-    """Run a program on our own stdin and stdout, and stderr too unless ``errors`` takes that; answers its exit status.
-
-    It stays in our session: the terminal is its. Raises ``OSError`` when it cannot be started.
-    """
-    process = subprocess.Popen(list(command), stderr=None if errors is None else subprocess.PIPE)  # noqa: S603
-    try:
-        if process.stderr is not None and errors is not None:
-            while piece := process.stderr.read1(PIECE):  # type: ignore[attr-defined]
-                errors(piece)
-        return _status(process.wait())
-    finally:
-        end(process)
+def status_of(code: int) -> int:
+    """What a shell would tell: 128 + n for a program that signal n ended."""
+    return code if code >= 0 else 128 - code
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -195,7 +169,3 @@ def _write(selector: selectors.BaseSelector, pipe: IO[bytes], left: memoryview) 
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _status(code: int) -> int:
-    return code if code >= 0 else 128 - code

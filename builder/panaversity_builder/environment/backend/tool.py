@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from panaversity_builder.environment.backend import exec as programs
+from panaversity_builder.environment.backend import relayed
 from panaversity_builder.environment.backend.masking import Masker
 from panaversity_fs.core.errors import ConfigInvalid, NoSpace, PanaversityError, PhaseFailed, TimedOut
 
@@ -75,7 +76,7 @@ class Tool:
 
         try:
             environ = {**os.environ, **self.environ}
-            status = programs.stream([*self.words, *words], hear, stdin=stdin, environ=environ, seconds=seconds)
+            status = relayed.run([*self.words, *words], hear, stdin=stdin, environ=environ, seconds=seconds)
         except programs.Overtime:
             raise self._late(seconds) from None
         except OSError as error:
