@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from panaversity_builder.book.ingest import IngestOptions, IngestResult, ingest
-from panaversity_builder.client import LARGE, NO_WAITS, Client
+from panaversity_builder.client import LARGE, NO_WAITS, Client, PlanQuestion
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of
 from panaversity_fs.core.errors import (
     Conflict,
@@ -309,7 +309,7 @@ def test_F31_F46_authors_and_agents_in_a_loop_lose_nobodys_work(desk: Desk, live
 
 def test_FR_025_a_hash_nobody_was_told_is_a_warning_with_the_full_list(desk: Desk) -> None:
     desk.ingest()
-    plan = desk.server.plan_build(desk.book_id, digest_of(b"never told"))
+    plan = desk.server.plan_build(desk.book_id, PlanQuestion(digest_of(b"never told")))
     assert plan.warns("MANIFEST_UNKNOWN")
     assert len(plan.files) == len(FILES)
     assert desk.server.plan_build("nobody-made-this").warns("BOOK_UNKNOWN")

@@ -12,7 +12,7 @@ import pytest
 
 from panaversity_builder.book.hydrate import HydrateOptions, hydrate
 from panaversity_builder.book.ingest import IngestOptions, ingest
-from panaversity_builder.client import NO_WAITS, Client
+from panaversity_builder.client import NO_WAITS, Client, PlanQuestion
 from panaversity_fs.cli import run as command
 from panaversity_fs.core.audit import Checkpoint, continues
 from panaversity_fs.core.changes import Changeset, Write
@@ -169,7 +169,7 @@ def test_S37_a_commit_over_the_data_plane_proves_that_it_continues_what_its_send
         assert continues(first, second, proof) == ""  # type: ignore[arg-type]
         assert commit(b"two", digest_of(b"one"), "k2", second) == (second, ())  # the answer again
         assert commit(b"one", None, "k1", second) == (first, None)
-        plan = client.plan_build("bk", None, "all", first)
+        plan = client.plan_build("bk", PlanQuestion(seen=first))
         assert plan.checkpoint == second
         assert continues(first, second, plan.proof) == ""
         for wrong in ("", "1:2", "1:2:xyz", f"1:-2:{first.root}", f"1:2:3:{first.root}", f"x:2:{first.root}"):

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from panaversity_builder.client import (
+    FROM_NOTHING,
     NO_WAITS,
     BlobSource,
     BuildPlan,
@@ -16,7 +17,7 @@ from panaversity_builder.client import (
     Chunks,
     LastWritten,
     PackMember,
-    Scope,
+    PlanQuestion,
     Traffic,
     attempts,
 )
@@ -46,15 +47,8 @@ class Piped:
     def attempts(self) -> Iterable[AbstractContextManager[object]]:
         return attempts("http://piped", NO_WAITS)
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
-        plan: BuildPlan = self._ask("plan_build", book_id, known, scope)
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
+        plan: BuildPlan = self._ask("plan_build", book_id, asked)
         return plan
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:

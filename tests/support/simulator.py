@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from panaversity_builder.client import (
+    FROM_NOTHING,
     NO_WAITS,
     BlobSource,
     BuildPlan,
@@ -17,6 +18,7 @@ from panaversity_builder.client import (
     LastWritten,
     PackMember,
     PlanFile,
+    PlanQuestion,
     Scope,
     Traffic,
     attempts,
@@ -139,19 +141,12 @@ class Simulator:
     def attempts(self) -> Iterable[AbstractContextManager[object]]:
         return attempts("http://simulator", NO_WAITS)
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
         for attempt in self.attempts():
             with attempt:
                 self._request("plan_build")
-                plan = self._plan(book_id, known, scope)
-                return replace(plan, texts=self._along(plan, text_within)) if self.texts else plan
+                plan = self._plan(book_id, asked.known, asked.scope)
+                return replace(plan, texts=self._along(plan, asked.text_within)) if self.texts else plan
         raise AssertionError("unreachable")
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:

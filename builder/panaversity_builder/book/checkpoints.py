@@ -6,10 +6,11 @@ cache, sealed with a checksum so that a damaged byte raises no false alarm: dama
 believed as the first one was.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from panaversity_builder.book.sealed import Miss, seal, unseal
-from panaversity_builder.client import BuildPlan, ChangesetAnswer, Scope, Server
+from panaversity_builder.client import BuildPlan, ChangesetAnswer, PlanQuestion, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.audit import Checkpoint, continues
 from panaversity_fs.core.digest import Digest, is_digest
@@ -37,17 +38,17 @@ class Witness:
         self._accept = accept_rollback
         self.dirty = False
 
-    def plan(self, server: Server, known: Digest | None, scope: Scope = "all", *, text_within: int = 0) -> BuildPlan:
-        """Ask for a plan and judge the log that comes with it. One request, unless the store is another than last time.
+    def plan(self, server: Server, asked: PlanQuestion) -> BuildPlan:
+        """Ask for a plan, with the last checkpoint as ``seen``, and judge the log that comes with it.
 
-        ``text_within`` is as in ``Server.plan_build``. Raises ``ChainBroken`` (exit 13) when the log shrank, was
-        forked, or is no longer shown.
+        One request, unless the store is another than last time. Raises ``ChainBroken`` (exit 13) when the log shrank,
+        was forked, or is no longer shown.
         """
-        asked = None if self._accept else self._latest()
-        plan = _ask(server, self._book_id, known, scope, asked[1] if asked else None, text_within)
+        latest = None if self._accept else self._latest()
+        plan = _ask(server, self._book_id, replace(asked, seen=latest[1] if latest else None))
         key = (plan.store_id, self._book_id)
-        if asked and asked[0] != key and key in self._kept:
-            plan = _ask(server, self._book_id, known, scope, self._kept[key], text_within)
+        if latest and latest[0] != key and key in self._kept:
+            plan = _ask(server, self._book_id, replace(asked, seen=self._kept[key]))
         self._judge(server, key, plan)
         return plan
 
@@ -125,15 +126,13 @@ class Witness:
         self.dirty = True
 
 
-def _ask(
-    server: Server, book_id: str, known: Digest | None, scope: Scope, seen: Checkpoint | None, text_within: int
-) -> BuildPlan:
+def _ask(server: Server, book_id: str, asked: PlanQuestion) -> BuildPlan:
     try:
-        return server.plan_build(book_id, known, scope, seen, text_within)
+        return server.plan_build(book_id, asked)
     except InvalidArgument:
-        if seen is None and not text_within:
+        if (plain := PlanQuestion(asked.known, asked.scope)) == asked:
             raise
-        return server.plan_build(book_id, known, scope)  # a server too old to know these, for all we know
+        return server.plan_build(book_id, plain)  # a server too old to know the rest, for all we know
 
 
 def _parse(data: bytes | None) -> dict[_Key, Checkpoint]:

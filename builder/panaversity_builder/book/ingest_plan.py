@@ -12,7 +12,7 @@ from panaversity_builder.book.mapping import Mapped, Refusal, detect_numbering, 
 from panaversity_builder.book.selection import EVERYTHING, Selection
 from panaversity_builder.book.source import SourceTree
 from panaversity_builder.book.three_way import Decision, decide, going_back, settled
-from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, Server
+from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, PlanQuestion, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest, digest_of, short
 from panaversity_fs.core.errors import HashMismatch, InvalidArgument, NotFound, SchemaViolation, SourceRefused
@@ -72,7 +72,7 @@ def plan_ingest(
     Conflicts and mass deletion are in the answer; ``book.ingest_limits`` judges them.
     """
     known = _known(tree, state, wishes)
-    plan = state.witness.plan(server, digest_of(known) if known is not None else None)
+    plan = state.witness.plan(server, PlanQuestion(digest_of(known) if known is not None else None))
     numbering = wishes.numbering or plan.numbering or detect_numbering(tree.files)
     schema = wishes.schema or plan.schema or Schema.DOCUSAURUS
     mapped = map_tree(tree.files, numbering, schema)

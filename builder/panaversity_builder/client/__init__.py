@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from panaversity_builder.client.retry import NO_WAITS, Waits, attempts
     from panaversity_builder.client.seam import (
         BOOK_UNKNOWN,
+        FROM_NOTHING,
         LARGE,
         MANIFEST_UNKNOWN,
         TEXT_WITHIN,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         LastWritten,
         PackMember,
         PlanFile,
+        PlanQuestion,
         Scope,
         Server,
         Traffic,
@@ -36,6 +38,7 @@ _HOME = {
 
 __all__ = [
     "BOOK_UNKNOWN",
+    "FROM_NOTHING",
     "LARGE",
     "MANIFEST_UNKNOWN",
     "NO_WAITS",
@@ -50,6 +53,7 @@ __all__ = [
     "LastWritten",
     "PackMember",
     "PlanFile",
+    "PlanQuestion",
     "Scope",
     "Server",
     "SiteCache",

@@ -14,13 +14,14 @@ from panaversity_builder.client import answers
 from panaversity_builder.client.health import Health, read_health
 from panaversity_builder.client.retry import NORMAL_WAITS, Waits, attempts
 from panaversity_builder.client.seam import (
+    FROM_NOTHING,
     BlobSource,
     BuildPlan,
     ChangesetAnswer,
     Chunks,
     LastWritten,
     PackMember,
-    Scope,
+    PlanQuestion,
     Traffic,
 )
 from panaversity_builder.client.transport import CONNECT_SECONDS, Broken, Patience, Response, transport_to
@@ -88,22 +89,15 @@ class Client:
         """See ``Server.attempts``."""
         return attempts(self.address, self._waits)
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
         """See ``Server.plan_build``."""
-        arguments: dict[str, object] = {"book_id": book_id, "scope": scope}
-        if known:
-            arguments["target_manifest_hash"] = known
-        if seen:
+        arguments: dict[str, object] = {"book_id": book_id, "scope": asked.scope}
+        if asked.known:
+            arguments["target_manifest_hash"] = asked.known
+        if seen := asked.seen:
             arguments["checkpoint"] = {"incarnation": seen.incarnation, "size": seen.size, "root": seen.root}
-        if text_within:
-            arguments["text_within"] = text_within
+        if asked.text_within:
+            arguments["text_within"] = asked.text_within
         return self._repeated(lambda: answers.plan_of(self.address, self._call("plan_build", arguments)))
 
     def health(self) -> Health:

@@ -51,6 +51,23 @@ class PlanFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanQuestion:
+    """What a plan is to tell.
+
+    The changes since the manifest ``known`` (None: since nothing) in ``scope``, whether the book's audit log continues
+    ``seen``, and the text of what changed where it has at most ``text_within`` bytes (up to ``TEXT_WITHIN``).
+    """
+
+    known: Digest | None = None
+    scope: Scope = "all"
+    seen: Checkpoint | None = None
+    text_within: int = 0
+
+
+FROM_NOTHING = PlanQuestion()
+
+
+@dataclass(frozen=True, slots=True)
 class BuildPlan:
     """What leads from the manifest the caller has to the book's (``plan_build``, FR-025).
 
@@ -143,19 +160,8 @@ class Server(Protocol):
         the last one leaves as ``ServerUnreachable`` or, when bytes stayed damaged, ``HashMismatch``.
         """
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
-        """What changed since ``known``, and whether the audit log continues ``seen``. One request.
-
-        The text of what changed comes along where it has at most ``text_within`` bytes (up to ``TEXT_WITHIN``).
-        Raises ``BookGone`` for a deleted book.
-        """
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
+        """What a book is now, compared with what the asker has. One request. Raises ``BookGone`` for a deleted book."""
 
     def manifest_text(self, book_id: str, manifest: Digest) -> bytes:
         """The canonical text of a manifest that was told before, verified against its hash. One request."""

@@ -8,10 +8,10 @@ Knows a lock file; does not know what is built.
 """
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 
+from panaversity_builder.locking import taken_alone
 from panaversity_fs.core.errors import ConfigInvalid, OutputLocked
 
 
@@ -31,11 +31,9 @@ def environment_lock(folder: str, name: str, operation: str = "env build") -> It
             operation, path, f"cannot be written ({error.strerror})", hint, key="env_storage"
         ) from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken_alone(lock):
             problem = "is being built by another command"
-            raise OutputLocked(operation, f"environment {name}", problem, "Wait until it is done") from None
+            raise OutputLocked(operation, f"environment {name}", problem, "Wait until it is done")
         yield
     finally:
         os.close(lock)

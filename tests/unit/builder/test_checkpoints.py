@@ -10,7 +10,7 @@ import pytest
 from panaversity_builder.book.checkpoints import Witness
 from panaversity_builder.book.hydrate import HydrateOptions, hydrate, plan_hydrate
 from panaversity_builder.book.ingest import IngestOptions, ingest
-from panaversity_builder.client import BuildPlan, ChangesetAnswer, Scope
+from panaversity_builder.client import FROM_NOTHING, BuildPlan, ChangesetAnswer, PlanQuestion
 from panaversity_builder.progress import SILENT, Progress
 from panaversity_fs.core.audit import Checkpoint
 from panaversity_fs.core.changes import Changeset
@@ -57,19 +57,12 @@ class Logging(Simulator):
             return None
         return Tree(self.log).consistency(seen.size) if seen.size else ()
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
-        self.asked.append(seen)
-        if self.old and seen is not None:
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
+        self.asked.append(asked.seen)
+        if self.old and asked.seen is not None:
             raise InvalidArgument("plan_build", "checkpoint", "is not an argument of this tool")
-        plan = super().plan_build(book_id, known, scope)
-        return replace(plan, checkpoint=self.checkpoint(), proof=self.proof(seen))
+        plan = super().plan_build(book_id, replace(asked, seen=None))
+        return replace(plan, checkpoint=self.checkpoint(), proof=self.proof(asked.seen))
 
     def call(self, tool: str, arguments: Mapping[str, object]) -> dict[str, object]:
         if self.old:
@@ -100,7 +93,7 @@ def server() -> Logging:
 
 def ask(server: Logging, kept: bytes | None, *, accept: bool = False, progress: Progress = SILENT) -> bytes:
     witness = Witness(kept, BOOK, progress, accept_rollback=accept)
-    witness.plan(server, None)
+    witness.plan(server, PlanQuestion())
     return witness.to_bytes()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from panaversity_builder.client import NO_WAITS, TEXT_WITHIN, Client
+from panaversity_builder.client import NO_WAITS, TEXT_WITHIN, Client, PlanQuestion
 from panaversity_fs.core import pack
 from panaversity_fs.core.changes import Changeset, Write, parse_changeset
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of
@@ -75,7 +75,7 @@ def fetch(stub: Stub, *digests: Digest) -> dict[str, bytes]:
 
 def test_D9_a_plan_is_one_plain_post_with_the_agent_in_its_meta() -> None:
     with stub_server(tool_answer(PLAN)) as stub, client(stub) as server:
-        plan = server.plan_build("book", EMPTY, "content")
+        plan = server.plan_build("book", PlanQuestion(EMPTY, "content"))
         assert server.traffic.requests == len(stub.requests) == 1
     [request] = stub.requests
     assert (request.method, request.path) == ("POST", "/mcp")
@@ -190,8 +190,8 @@ def test_odd_mcp_answers_become_typed_errors(body: Any, error: type[PanaversityE
 
 def test_text_comes_along_with_a_plan_only_if_it_is_asked_for() -> None:
     with stub_server(tool_answer({**PLAN, "texts": {D1: "one"}})) as stub, client(stub) as server:
-        assert server.plan_build("book", EMPTY, text_within=TEXT_WITHIN).texts == {D1: b"one"}
-        server.plan_build("book", EMPTY)
+        assert server.plan_build("book", PlanQuestion(EMPTY, text_within=TEXT_WITHIN)).texts == {D1: b"one"}
+        server.plan_build("book", PlanQuestion(EMPTY))
     asked, not_asked = (request.json()["params"]["arguments"] for request in stub.requests)
     assert asked["text_within"] == TEXT_WITHIN
     assert "text_within" not in not_asked

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import respx
 
-from panaversity_builder.client import NO_WAITS, Client
+from panaversity_builder.client import NO_WAITS, Client, PlanQuestion
 from panaversity_fs.core.changes import Changeset
 from panaversity_fs.core.digest import EMPTY, Digest
 from panaversity_fs.core.errors import PanaversityError, ServerUnreachable, Unavailable
@@ -162,7 +162,7 @@ def test_P14_a_transport_that_stays_broken_is_tried_three_times_then_exit_10(
 def test_P14_a_transport_that_recovers_is_no_error(respx_mock: respx.MockRouter, fault: Exception) -> None:
     respx_mock.post("/mcp").mock(side_effect=[fault, fault, GOOD])
     with client() as server:
-        assert server.plan_build("book", EMPTY).status == "unchanged"
+        assert server.plan_build("book", PlanQuestion(EMPTY)).status == "unchanged"
         assert server.traffic.requests == 3
 
 

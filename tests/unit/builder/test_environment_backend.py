@@ -1,5 +1,7 @@
 """The pieces backends share: masking, running programs to their end, names that tell who works, staging, chatter."""
 
+import errno
+import io
 import os
 import selectors
 import shutil
@@ -184,6 +186,19 @@ def test_a_full_disk_is_told_as_such_and_any_other_refusal_with_its_last_words()
     assert full.value.exit_status == 4
     with pytest.raises(PhaseFailed, match=r"sh commit ended with status 3 \(what happened\)"):
         Tool("sh", ("sh", "-c", "echo one >&2; echo Error: what happened >&2; exit 3")).call("--quiet", "commit")
+
+
+def test_a_log_on_a_full_disk_is_told_as_such() -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def flush(self) -> None:
+            pass
+
+    tool, log = Tool("sh", ("sh", "-c", "echo said; sleep 60")), Full()
+    with pytest.raises(NoSpace, match="No space left"):
+        tool.run((), b"", None, {}, log)
 
 
 def test_a_name_tells_whether_somebody_works_there() -> None:

@@ -36,7 +36,7 @@ from panaversity_builder.book.hydrate.records import (
 )
 from panaversity_builder.book.hydrate.state import StateFiles
 from panaversity_builder.book.sealed import Miss
-from panaversity_builder.client import TEXT_WITHIN, BuildPlan, Server
+from panaversity_builder.client import TEXT_WITHIN, BuildPlan, PlanQuestion, Server
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest, digest_of
 
@@ -111,7 +111,8 @@ def glance_at(
     if told is None:
         return None
     witness, known = Witness(told.checkpoints, options.book_id, progress), told.identity.manifest_hash
-    asked = Asked(known, witness, lambda: witness.plan(server, known, options.scope, text_within=TEXT_WITHIN))
+    question = PlanQuestion(known, options.scope, text_within=TEXT_WITHIN)
+    asked = Asked(known, witness, lambda: witness.plan(server, question))
     glance = _noted(files, told)
     if glance is None or (glance.files > MANY and not _same(asked.plan(), told)):
         return asked

@@ -15,7 +15,15 @@ from panaversity_builder.book.hydrate.recall import recall
 from panaversity_builder.book.hydrate.records import MANIFEST_TEXT, Identity
 from panaversity_builder.book.hydrate.state import State
 from panaversity_builder.book.hydrate.validate import Manifest, derive, from_text, require_safe, tree_of, untrue
-from panaversity_builder.client import BOOK_UNKNOWN, MANIFEST_UNKNOWN, TEXT_WITHIN, BuildPlan, Scope, Server
+from panaversity_builder.client import (
+    BOOK_UNKNOWN,
+    MANIFEST_UNKNOWN,
+    TEXT_WITHIN,
+    BuildPlan,
+    PlanQuestion,
+    Scope,
+    Server,
+)
 from panaversity_builder.progress import Progress
 from panaversity_fs.core.digest import Digest
 from panaversity_fs.core.errors import ChainBroken, InvalidPath, NotFound
@@ -87,7 +95,7 @@ def ask(
     known = None if miss or state.identity is None else state.identity.manifest_hash
     if asked is None:
         witness = Witness(state.checkpoints, options.book_id, progress, accept_rollback=options.accept_rollback)
-        plan = witness.plan(server, known, options.scope, text_within=TEXT_WITHIN)
+        plan = witness.plan(server, PlanQuestion(known, options.scope, text_within=TEXT_WITHIN))
     else:
         if asked.waiting:
             from panaversity_builder.client import packs
@@ -95,9 +103,9 @@ def ask(
             packs.load()
         witness, plan = asked.witness, asked.plan()
         if asked.known != known:  # what manifest.json says is not borne out by the rest
-            plan = witness.plan(server, known, options.scope)
+            plan = witness.plan(server, PlanQuestion(known, options.scope))
     if known is not None and (miss := _foreign(state, plan)) and plan.warning is None:
-        plan = witness.plan(server, None, options.scope)
+        plan = witness.plan(server, PlanQuestion(scope=options.scope))
     _require_book(plan, options, progress)
     _require_no_older_book(plan, options, state)
     return _ground(server, options, state, plan, miss, witness)

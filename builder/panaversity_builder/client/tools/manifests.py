@@ -6,12 +6,12 @@ plan from an older one, read backwards, tells that. Knows plans; does not know h
 
 from collections.abc import Callable
 
-from panaversity_builder.client.seam import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, PlanFile, Scope
+from panaversity_builder.client.seam import BOOK_UNKNOWN, MANIFEST_UNKNOWN, BuildPlan, PlanFile, PlanQuestion, Scope
 from panaversity_fs.core.digest import EMPTY, Digest, digest_of, short
 from panaversity_fs.core.errors import HashMismatch, NotFound, TooLarge, Unavailable
 from panaversity_fs.core.manifest import render
 
-Ask = Callable[[str, Digest | None, Scope], BuildPlan]
+Ask = Callable[[str, PlanQuestion], BuildPlan]
 
 
 class Manifests:
@@ -58,10 +58,14 @@ class Manifests:
 
     def _listed(self, book_id: str, known: Digest | None) -> tuple[BuildPlan, list[PlanFile]]:
         """A plan with every difference, put together from both halves of the book where one is too short."""
-        plan = self._ask(book_id, known, "all")
+
+        def ask(scope: Scope) -> BuildPlan:
+            return self._ask(book_id, PlanQuestion(known, scope))
+
+        plan = ask("all")
         if not plan.truncated:
             return plan, list(plan.files)
-        lessons, assets = self._ask(book_id, known, "content"), self._ask(book_id, known, "assets")
+        lessons, assets = ask("content"), ask("assets")
         if lessons.truncated or assets.truncated:
             raise TooLarge(
                 "manifest", book_id, f"{plan.changed_count} files differ, more than plans list",

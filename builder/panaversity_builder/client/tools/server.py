@@ -13,13 +13,14 @@ from typing import Any
 from panaversity_builder.client import answers
 from panaversity_builder.client.http import Client
 from panaversity_builder.client.seam import (
+    FROM_NOTHING,
     BlobSource,
     BuildPlan,
     ChangesetAnswer,
     Chunks,
     LastWritten,
     PackMember,
-    Scope,
+    PlanQuestion,
 )
 from panaversity_builder.client.tools import forms
 from panaversity_builder.client.tools.manifests import Manifests
@@ -60,16 +61,9 @@ class ToolServer(Client):
         with super()._stream(operation, method, path, headers, *rest, **more) as response:
             yield response
 
-    def plan_build(
-        self,
-        book_id: str,
-        known: Digest | None = None,
-        scope: Scope = "all",
-        seen: Checkpoint | None = None,
-        text_within: int = 0,
-    ) -> BuildPlan:
+    def plan_build(self, book_id: str, asked: PlanQuestion = FROM_NOTHING) -> BuildPlan:
         """See ``Server.plan_build``."""
-        plan = super().plan_build(book_id, known, scope, seen, text_within)
+        plan = super().plan_build(book_id, asked)
         self._plans[book_id] = plan
         self._sizes |= {file.current: file.size for file in plan.files if file.current}
         return plan
@@ -174,7 +168,9 @@ class ToolServer(Client):
         writing = Writing(book_id, self.call, given, self._large)
         writing.require_passable(changeset.operations, lambda *call: len(self._request_body(*call)))
         writing.run(changeset.operations, idempotency_key)
-        after = self.plan_build(book_id, before.manifest_hash, seen=seen) if changeset.operations else before
+        after = (
+            self.plan_build(book_id, PlanQuestion(before.manifest_hash, seen=seen)) if changeset.operations else before
+        )
         done = writing.done
         return ChangesetAnswer(
             after.revision, after.manifest_hash, done["created"], done["updated"], done["deleted"], done["unchanged"],

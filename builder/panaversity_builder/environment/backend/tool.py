@@ -74,17 +74,17 @@ class Tool:
             log.write(masker.feed(chatter.feed(piece) if chatter else piece))
             log.flush()
 
+        environ = {**os.environ, **self.environ}
         try:
-            environ = {**os.environ, **self.environ}
-            status = relayed.run([*self.words, *words], hear, stdin=stdin, environ=environ, seconds=seconds)
+            try:
+                return relayed.run([*self.words, *words], hear, stdin=stdin, environ=environ, seconds=seconds)
+            finally:
+                log.write((masker.feed(chatter.rest()) if chatter else b"") + masker.rest())
+                log.flush()
         except programs.Overtime:
             raise self._late(seconds) from None
         except OSError as error:
             raise self.missing(error) from error
-        finally:
-            log.write((masker.feed(chatter.rest()) if chatter else b"") + masker.rest())
-            log.flush()
-        return status
 
     def _late(self, seconds: float | None) -> TimedOut:
         problem = f"is not done after {seconds or 0:g} s and was stopped"
@@ -107,8 +107,12 @@ class Tool:
         hint = f"See whether {self.name} works by itself"
         return ConfigInvalid(self.operation, subject, problem, hint, key="env_backend", status=ended.status)
 
-    def missing(self, error: OSError) -> ConfigInvalid:
-        """The error for a program that cannot be started."""
+    def missing(self, error: OSError) -> PanaversityError:
+        """The error for a program that cannot be started, or whose words cannot be kept: ``NoSpace``,
+        ``ConfigInvalid``."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "Free some where logs and temporary files lie"
+            return NoSpace(self.operation, self.name, f"the disk is full ({error.strerror})", hint)
         hint = f"Install {self.name}, or choose another program with PANAVERSITY_ENV_BACKEND"
         return ConfigInvalid("env", self.name, f"cannot be started ({error.strerror})", hint, key="env_backend")
 
