@@ -19,8 +19,9 @@ import {findInstalled} from '../installed.js';
  */
 export function runDocusaurus(scene, words) {
   const entry = entryOf(scene);
+  const {PANAVERSITY_TOKEN: _, ...environ} = scene.environ; // the builder's alone: a site's plugins are nobody's we know
   // Not `.bin/docusaurus`: that is a shell script on Windows.
-  return relay(scene.command, process.execPath, [entry, ...words], {cwd: scene.folder, env: scene.environ});
+  return relay(scene.command, process.execPath, [entry, ...words], {cwd: scene.folder, env: environ});
 }
 
 function entryOf({command, folder}) {

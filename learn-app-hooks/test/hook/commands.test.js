@@ -20,7 +20,7 @@ function scene(test, {builder = true} = {}) {
   put(place, {'site/node_modules/@docusaurus/core/package.json': '{"version": "3.10.2", "bin": {"docusaurus": "bin/docusaurus.mjs"}}'});
   program(join(place, 'site/node_modules/@docusaurus/core/bin/docusaurus.mjs'), `
     import {appendFileSync} from 'node:fs';
-    appendFileSync(process.env.FAKE_LOG, JSON.stringify({docusaurus: process.argv.slice(2)}) + '\\n');
+    appendFileSync(process.env.FAKE_LOG, JSON.stringify({docusaurus: process.argv.slice(2), token: process.env.PANAVERSITY_TOKEN}) + '\\n');
     process.exitCode = Number(process.env.SITE_STATUS || 0);`);
   return place;
 }
@@ -106,6 +106,12 @@ test('book-build hydrates, then builds; a failed hydrate stops it', async (t) =>
   assert.deepEqual(heard(place).map(({words, docusaurus}) => words ?? docusaurus), [['hydrate', '--site-dir', '.', '--verify'], ['build', '--locale', 'de']]);
   assert.equal((await run(place, 'book-build', [], {fake: {status: 10}})).status, 10);
   assert.equal(heard(place).filter(({docusaurus}) => docusaurus).length, 1);
+});
+
+test('the builder has the token and Docusaurus has not', async (t) => {
+  const place = scene(t);
+  await run(place, 'book-build', [], {more: {PANAVERSITY_TOKEN: 'secret'}});
+  assert.deepEqual(heard(place).map(({token}) => token), ['secret', undefined]);
 });
 
 test('book-build ends as Docusaurus ends, and book-start starts it', async (t) => {

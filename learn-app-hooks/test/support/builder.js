@@ -15,7 +15,7 @@ if (words.at(-1) === '--version') {
   const there = plan.servers?.[words.join(' ').match(/--site-dir[= ](\\S+)/)[1]];
   console.log(JSON.stringify({settings: {server_url: {value: said || there || plan.server || null}}}));
 } else {
-  fs.appendFileSync(process.env.FAKE_LOG, JSON.stringify({words, cwd: process.cwd(), pid: process.pid}) + '\\n');
+  fs.appendFileSync(process.env.FAKE_LOG, JSON.stringify({words, cwd: process.cwd(), pid: process.pid, token: process.env.PANAVERSITY_TOKEN}) + '\\n');
   process.stdout.write('data\\n');
   process.stderr.write('said\\n');
   if (plan.echo) process.stdout.write(fs.readFileSync(0));
