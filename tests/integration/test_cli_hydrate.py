@@ -95,7 +95,11 @@ def test_F51_the_edit_policies_and_backups_that_are_never_ingested(project: Proj
     assert stopped.status == 3
     assert f"{LESSON} was edited" in stopped.err
     assert project.run("plan", "--check").status == 1
-    assert project.json("hydrate", "--on-edit", "backup")["unchanged"] == 3
+    done = project.run("hydrate", "--on-edit", "backup", "--format", "json")
+    assert json.loads(done.out)["unchanged"] == 3
+    assert (
+        f"1 edited file is kept in {project.out}/.panaversity/edits: 0-01-Part~01-Chapter~01-one.md.edited" in done.err
+    )
     [kept] = (project.out / ".panaversity" / "edits").iterdir()
     assert kept.name == "0-01-Part~01-Chapter~01-one.md.edited"
     assert kept.read_bytes() == b"edited in the output"

@@ -115,13 +115,16 @@ def _usage(error: click.UsageError, name: str, console: Console) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         console.say(error.format_message())
         return 2
-    console.error(InvalidArgument(name, "usage", _sentence(error), f"See {name} --help"))
+    problem, guess = _sentences(error)
+    console.error(InvalidArgument(name, "usage", problem, f"{guess}See {name} --help"))
     return 2
 
 
-def _sentence(error: click.UsageError) -> str:
-    text = " ".join(error.format_message().split()).rstrip(".")
-    return text[:1].lower() + text[1:]
+def _sentences(error: click.UsageError) -> tuple[str, str]:
+    """What is wrong, and what was perhaps meant."""
+    text, mark, guess = " ".join(error.format_message().split()).partition("Did you mean")
+    problem = text.rstrip(" (").rstrip(".")
+    return problem[:1].lower() + problem[1:], f"{mark}{guess.rstrip(')')} " if mark else ""
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def book_id(value: Any) -> str:
     try:
         return require_book_id(text(value), "configuration")
     except InvalidArgument as error:
-        raise ValueError(error.problem) from error
+        raise ValueError(f"{error.problem}: {error.hint[:1].lower()}{error.hint[1:]}") from error
 
 
 def server_url(value: Any) -> str:

@@ -33,4 +33,4 @@ async def require_conditional(client: ObjectClient) -> None:
             "start", "blob store", "ignores If-None-Match and overwrites what is there",
             "Use another store, or set PANAVERSITY_S3_CONDITIONAL=lock to rely on the book's lock alone", backend="s3",
         )  # fmt: skip
-    logger.warning("the object store ignores If-None-Match: relying on the lock of each book alone")
+    logger.info("the object store ignores If-None-Match: relying on the lock of each book alone")

@@ -112,7 +112,9 @@ def test_version_is_the_distributions(tmp_path):
     ("words", "said"),
     [
         (["frobnicate"], "no such command 'frobnicate'"),
-        (["ingest", "--frobnicate"], "no such option"),
+        (["ingest", "--frobnicate"], "no such option '--frobnicate'"),
+        (["ingest", "--vrebose"], "no such option '--vrebose'. Did you mean '--verbose'? See"),
+        (["hydrate", "--verbos"], "no such option '--verbos'. Did you mean one of: '--verbose', '--verify'? See"),
         (["hydrate", "--scope", "some"], "invalid value for '--scope'"),
         (["plan", "extra"], "unexpected extra argument"),
         (["build", "--until"], "requires an argument"),

@@ -198,6 +198,7 @@ def test_credentials_in_an_address_are_never_repeated(project):
     [
         ("book_id = [", "cannot be read"),
         ("book_id = 7", "book_id .*is not a text"),
+        ('book_id = "G"', "'G' is not a book id: use 2 to 63 of a-z, 0-9 and -, not beginning with -"),
         ('bookid = "x"', "bookid .*is not a setting. Known settings: book_id"),
         ('token = "x"', "token .*does not belong into a file. Set PANAVERSITY_TOKEN"),
         ("site_variables = [1]", "site_variables"),

@@ -5,8 +5,9 @@ touches it. Knows the folder and the staging; does not know books or servers. Ra
 is no longer what was judged; everything done until then is recorded in the index's pending changes.
 """
 
+import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from panaversity_builder.book.hydrate.folder import STATE, Changed, Folder, Signature, signature
 from panaversity_builder.book.hydrate.reconcile import Decisions
@@ -30,8 +31,7 @@ class Applier:
         """Do everything, removals first so that names are free; answers the folders that are ours afterwards."""
         self._progress.start("writing", len(decisions.drops) + len(decisions.puts), "files")
         try:
-            for number, path in enumerate(decisions.aside):
-                self._set_aside(path, number)
+            self._set_all_aside(decisions.aside)
             for drop in decisions.drops:
                 self._require(drop.path, drop.digest)
                 self._folder.remove(drop.path)
@@ -49,14 +49,23 @@ class Applier:
         if signature(status) != self._signatures.get(path) and self._folder.digest(path)[0] != digest:
             raise Changed(path)
 
-    def _set_aside(self, path: str, number: int) -> None:
-        """Move what somebody made of a file of ours to where nothing reads it as a page."""
+    def _set_all_aside(self, paths: Sequence[str]) -> None:
+        names = [self._set_aside(path, number) for number, path in enumerate(paths)]
+        if names:
+            files, more = ("1 edited file is" if len(names) == 1 else f"{len(names)} edited files are"), len(names) - 3
+            told = ", ".join(names[:3]) + (f" and {more} more" if more > 0 else "")
+            self._progress.warn(f"{files} kept in {os.path.join(self._folder.path, EDITS)}: {told}")
+
+    def _set_aside(self, path: str, number: int) -> str:
+        """Move what somebody made of a file of ours to where nothing reads it as a page; answers its name there."""
         self._folder.make_folder(EDITS)
         taken = set(self._folder.names(EDITS))
         name = path.replace("/", "~").encode()[-150:].decode(errors="ignore")
         while f"{number}-{name}.edited" in taken:
             number += 1
-        self._folder.place_over(path, f"{EDITS}/{number}-{name}.edited")
+        kept = f"{number}-{name}.edited"
+        self._folder.place_over(path, f"{EDITS}/{kept}")
+        return kept
 
     def _prune(self, made: set[str], needed: Collection[str]) -> set[str]:
         """Remove folders that we made and that nobody uses any more, the deepest first."""
