@@ -30,7 +30,8 @@ class Request:
 class Answer:
     """What to answer. ``length`` None lets the body speak for itself; a longer one makes the body look cut off.
 
-    ``reset`` slams the connection after ``body``; ``chunked`` sends one chunk and never the last one.
+    ``reset`` slams the connection after ``body``: give it a ``length``, or the answer was whole. ``chunked`` sends one
+    chunk and never the last one.
     """
 
     status: int = 200

@@ -273,7 +273,7 @@ def test_F18_three_attempts_then_exit_10_naming_url_and_attempts() -> None:
 
 
 def test_F18_a_server_that_comes_back_is_believed() -> None:
-    with stub_server(Answer(503), Answer(reset=True), tool_answer(PLAN)) as stub, client(stub) as server:
+    with stub_server(Answer(503), Answer(length=10, reset=True), tool_answer(PLAN)) as stub, client(stub) as server:
         assert server.plan_build("book").revision == 3
         assert len(stub.requests) == 3
 
