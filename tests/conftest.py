@@ -10,9 +10,11 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell lets its background jobs ignore SIGINT, and children inherit that: Ctrl-C could not be tested.
+# A shell lets its background jobs ignore SIGINT, ``nohup`` SIGHUP, and children inherit that: neither could be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 FULL = os.environ.get("PANAVERSITY_TEST_FULL", "") == "1"
 

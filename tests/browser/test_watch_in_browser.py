@@ -82,7 +82,7 @@ def test_an_edit_is_shown_in_a_real_browser_within_two_seconds_of_saving(workspa
             times.append(time.monotonic() - saved)
             if n and times[-1] <= SECONDS:
                 break
-        page.locator(f"text=The watch was here, edit {n}.").scroll_into_view_if_needed()
+        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")  # by no element: a late render replaces them
         shot = chromium.keep_shot(page, "watch-serve")
     print(f"shown after {', '.join(f'{seconds:.2f}' for seconds in times)} s; {shot}")
     assert min(times) <= SECONDS
