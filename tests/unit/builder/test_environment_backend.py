@@ -134,6 +134,11 @@ def test_a_relayed_program_out_of_time_is_gone_with_its_group_and_its_last_words
     assert (processes_with(mark), bytes(heard)) == ([], b"here\n")
 
 
+def test_a_relayed_program_that_never_stops_talking_is_out_of_time_all_the_same() -> None:
+    with pytest.raises(programs.Overtime):
+        relayed.run(["yes"], lambda _: time.sleep(0.02), seconds=0.3)
+
+
 ATTACH = """
 import sys
 from panaversity_builder.environment.backend import relayed
@@ -165,6 +170,13 @@ def test_an_attached_program_ends_when_its_reader_goes_away() -> None:
         assert said.stdout.readline() == b"y\n"
         said.stdout.close()
         assert said.wait(30) == 141
+
+
+def test_what_waits_for_a_reader_on_the_disk_has_an_end() -> None:
+    code = f"from panaversity_builder.environment.backend import relayed\nrelayed._MOST = 1_000_000\n{ATTACH}"
+    with subprocess.Popen([sys.executable, "-c", code, "yes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as said:
+        assert said.stderr
+        assert b"standard output: more than 1000000 bytes were written into a pipe" in said.stderr.read()
 
 
 def test_an_attached_program_has_our_own_file_and_its_errors_go_where_they_are_asked(tmp_path: Path) -> None:

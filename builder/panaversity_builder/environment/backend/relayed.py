@@ -6,6 +6,7 @@ once; so they go through one without a name, and are followed there. Knows proce
 program's words.
 """
 
+import math
 import os
 import select
 import stat
@@ -17,9 +18,11 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from panaversity_builder.environment.backend.exec import PIECE, Overtime, Sink, end, status_of
+from panaversity_fs.core.errors import TooLarge
 
 _LOOK_SECONDS = 0.05
 _STDOUT = 1
+_MOST = 1 << 30
 _NOBODY_READS = 128 + 13
 """The status of a program that wrote to a reader who had gone (SIGPIPE)."""
 
@@ -55,10 +58,11 @@ def attach(command: Sequence[str], errors: Sink | None = None) -> int:
     """Run a program on our own stdin and stdout, and stderr too unless ``errors`` takes that; answers its exit status.
 
     It stays in our session: the terminal is its. A reader of our stdout that may be slower than it (a pipe, a socket)
-    gets all the same. Raises ``OSError`` when it cannot be started.
+    gets all the same, up to 1 GiB: what waits for it lies on the disk. Raises ``OSError`` when it cannot be started,
+    ``TooLarge`` when it writes more.
     """
     with TemporaryFile() as said, TemporaryFile() as wrong:
-        out = [_Followed(said, _tell)] if _may_be_slow(_STDOUT) else []
+        out = [_Followed(said, _tell, _MOST)] if _may_be_slow(_STDOUT) else []
         err = [_Followed(wrong, errors)] if errors else []
         process = subprocess.Popen(  # noqa: S603 — a list of arguments, no shell
             list(command), stdout=said if out else None, stderr=wrong if err else None
@@ -70,26 +74,32 @@ def attach(command: Sequence[str], errors: Sink | None = None) -> int:
 
 
 class _Followed:
-    """A file that a program writes into; ``pour`` hands on what has come since the last time."""
+    """A file that a program writes into, of at most ``most`` bytes."""
 
-    def __init__(self, file: IO[bytes], sink: Sink) -> None:
-        self.file, self._sink, self._at = file, sink, 0
+    def __init__(self, file: IO[bytes], sink: Sink, most: float = math.inf) -> None:
+        self._file, self._sink, self._most, self._at = file.fileno(), sink, most, 0
 
-    def pour(self) -> None:
-        while piece := os.pread(self.file.fileno(), PIECE, self._at):  # the program's own place in it stays
-            self._at += len(piece)
+    def pour(self) -> bool:
+        """Hand on a piece of what has come; True when there was one. Raises ``TooLarge``."""
+        if os.fstat(self._file).st_size > self._most:
+            problem, hint = f"more than {self._most:.0f} bytes were written into a pipe", "Write them into a file"
+            raise TooLarge("env run", "standard output", problem, hint)
+        piece = os.pread(self._file, PIECE, self._at)  # the program's own place in it stays
+        self._at += len(piece)
+        if piece:
             self._sink(piece)
+        return bool(piece)
 
 
 def _to_its_end(process: "subprocess.Popen[bytes]", followed: Sequence[_Followed], seconds: float | None) -> int:
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
-        status: int | None = None
-        while status is None:
-            with suppress(subprocess.TimeoutExpired):
-                status = process.wait(_LOOK_SECONDS if followed or seconds is not None else None)
-            for one in followed:
-                one.pour()
+        status, more, look = None, False, _LOOK_SECONDS if followed else None
+        while status is None or more:
+            if status is None:
+                with suppress(subprocess.TimeoutExpired):
+                    status = process.wait(0 if more else look)
+            more = sum(one.pour() for one in followed) > 0  # not ``any``: each has its turn
             if status is None and deadline is not None and time.monotonic() >= deadline:
                 raise Overtime
         return status_of(status)
